@@ -1,0 +1,143 @@
+/**
+ * The one table of failures, for both languages: `py-runtime` sends these codes over the wire and
+ * `tests/errors.test.ts` holds its copy against this one.
+ *
+ * `retryable`: the same call may succeed later without anybody changing anything.
+ */
+export const ERROR_CODES = {
+  // configuration and usage (exit 2)
+  usage: { retryable: false, exit: 2, hint: 'Run the command with --help.' },
+  config_invalid: { retryable: false, exit: 2, hint: 'Correct the value that the message names.' },
+  config_changed: {
+    retryable: false,
+    exit: 2,
+    hint: 'Use another output directory, or restore the settings that the message lists.',
+  },
+  run_exists: {
+    retryable: false,
+    exit: 2,
+    hint: 'Add --resume to continue it, or choose another output directory.',
+  },
+  run_locked: {
+    retryable: true,
+    exit: 2,
+    hint: 'Another process works in this directory; wait for it or stop it.',
+  },
+  stale_policy: {
+    retryable: false,
+    exit: 2,
+    hint: 'Generate fresh traces with this policy, or pass --allow-stale-traces.',
+  },
+  capability_missing: {
+    retryable: false,
+    exit: 2,
+    hint: 'Choose a backend that has this capability (torch has all of them).',
+  },
+  // data (exit 1)
+  record_invalid: { retryable: false, exit: 1, hint: 'Correct or remove the line that the message names.' },
+  file_missing: { retryable: false, exit: 2, hint: 'Check the path.' },
+  io_failed: { retryable: true, exit: 1, hint: 'Check free space and permissions, then use --resume.' },
+  checkpoint_corrupt: {
+    retryable: false,
+    exit: 1,
+    hint: 'Delete the damaged checkpoint and use --resume to continue from the one before it.',
+  },
+  no_pairs: {
+    retryable: false,
+    exit: 1,
+    hint: 'Read the counts in the message; the flag to change stands beside each.',
+  },
+  // environment (exit 3)
+  environment: { retryable: false, exit: 3, hint: 'Run ./scripts/setup.sh.' },
+  // wire and workers (exit 1)
+  protocol_violation: {
+    retryable: false,
+    exit: 1,
+    hint: 'The other side speaks another protocol version, or is no Elenchus worker.',
+  },
+  handshake_refused: { retryable: false, exit: 1, hint: 'Use matching versions on both sides.' },
+  worker_start_failed: { retryable: false, exit: 3, hint: 'Read the log tail in the message.' },
+  worker_died: { retryable: true, exit: 1, hint: 'Read the log tail in the message, then use --resume.' },
+  worker_stalled: {
+    retryable: true,
+    exit: 1,
+    hint: 'The worker is alive but makes no progress; raise the limit of this phase if it is only slow.',
+  },
+  deadline_exceeded: { retryable: true, exit: 1, hint: 'Raise the deadline or send less per request.' },
+  cancelled: { retryable: true, exit: 130, hint: 'Use --resume to continue.' },
+  // inside the worker (exit 1)
+  bad_request: { retryable: false, exit: 1, hint: 'The request body does not fit the operation.' },
+  unknown_op: { retryable: false, exit: 1, hint: 'The worker is older than the orchestrator.' },
+  model_load_failed: {
+    retryable: false,
+    exit: 1,
+    hint: 'Check the path or hub name; weights must be safetensors.',
+  },
+  adapter_missing: { retryable: false, exit: 1, hint: 'Load the adapter before it is used.' },
+  out_of_memory: {
+    retryable: false,
+    exit: 1,
+    hint: 'Reduce --batch-size or --max-length, or add --gradient-checkpointing.',
+  },
+  prompt_too_long: { retryable: false, exit: 1, hint: 'Raise --max-length, or remove the problem.' },
+  guard_failed: {
+    retryable: false,
+    exit: 1,
+    hint: 'A run-time guard found a wrong training state; the last good checkpoint is kept.',
+  },
+  non_finite: {
+    retryable: false,
+    exit: 1,
+    hint: 'Lower the learning rate; the last good checkpoint is kept.',
+  },
+  step_out_of_order: { retryable: false, exit: 1, hint: 'Resume from the last checkpoint.' },
+  http_failed: { retryable: true, exit: 1, hint: 'Check the server and its address.' },
+  internal: { retryable: false, exit: 1, hint: 'This is a bug in Elenchus; please report it.' },
+} as const satisfies Record<string, { retryable: boolean; exit: number; hint: string }>
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+export interface ErrorOptions {
+  /** What to do; the code's own hint if absent. */
+  readonly hint?: string
+  /** Machine-readable facts: paths, lines, versions, counts. */
+  readonly details?: Readonly<Record<string, unknown>>
+  readonly cause?: unknown
+}
+
+const BRAND = Symbol.for('elenchus.error')
+
+/**
+ * Every failure that Elenchus raises on purpose. `message` says what, where and why; `hint` what to do.
+ * Recognise it with {@link ElenchusError.is}, which also works across duplicate copies of the package.
+ */
+export class ElenchusError extends Error {
+  readonly code: ErrorCode
+  readonly retryable: boolean
+  readonly hint: string
+  readonly details: Readonly<Record<string, unknown>>
+  readonly [BRAND] = true
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'ElenchusError'
+    this.code = code
+    this.retryable = ERROR_CODES[code].retryable
+    this.hint = options.hint ?? ERROR_CODES[code].hint
+    this.details = options.details ?? {}
+  }
+
+  /** The process exit status that the command line uses for this failure. */
+  get exitCode(): number {
+    return ERROR_CODES[this.code].exit
+  }
+
+  static is(value: unknown): value is ElenchusError {
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+}
+
+/** Whether a string is one of our codes (a worker of another version may send one we do not know). */
+export function isErrorCode(value: string): value is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, value)
+}

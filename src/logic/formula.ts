@@ -1,0 +1,152 @@
+/**
+ * The one formula type: first-order logic with equality, n-ary predicates and constants.
+ *
+ * Formulas are hash-consed in a {@link FormulaStore}: within one store, two formulas are the same
+ * object exactly if they are alpha-equivalent (bound variables are de Bruijn indices, names are only
+ * hints for printing). `canonical` goes one step further: equal for formulas that differ only in the
+ * order of the operands of `and`, `or`, `xor` and `iff`, at any depth, and in the order of `=`.
+ * Equality in the judge is always `sameFormula`, a number comparison.
+ */
+export type Term =
+  | { readonly kind: 'constant'; readonly name: string }
+  /** De Bruijn index: 0 is the innermost enclosing quantifier. */
+  | { readonly kind: 'bound'; readonly index: number }
+
+export type BinaryKind = 'and' | 'or' | 'xor' | 'implies' | 'iff'
+export type QuantifierKind = 'forall' | 'exists'
+
+interface Node {
+  /** Unique within the store. */
+  readonly id: number
+  /** Same number for formulas equal up to commutativity (see the file comment). */
+  readonly canonical: number
+  /** Number of nodes when written out as a tree (atoms count 1, terms 0). */
+  readonly size: number
+  /** Number of binders that must enclose this formula for it to be closed; 0 for a sentence. */
+  readonly open: number
+}
+
+export type Formula =
+  | (Node & { readonly kind: 'falsum' })
+  | (Node & { readonly kind: 'atom'; readonly predicate: string; readonly terms: readonly Term[] })
+  | (Node & { readonly kind: 'equals'; readonly left: Term; readonly right: Term })
+  | (Node & { readonly kind: 'not'; readonly body: Formula })
+  | (Node & { readonly kind: BinaryKind; readonly left: Formula; readonly right: Formula })
+  | (Node & { readonly kind: QuantifierKind; readonly variable: string; readonly body: Formula })
+
+/** Largest formula (as a tree) that a store makes; see DESIGN section 3, "Formulas are shared graphs". */
+export const MAX_FORMULA_NODES = 4096
+
+/** Thrown by a store when a formula would exceed {@link MAX_FORMULA_NODES}; the judge reports `too_large`. */
+export class FormulaTooLarge extends Error {}
+
+/** Makes and shares formulas. One store per problem: nothing is shared between problems. */
+export class FormulaStore {
+  #nextId = 0
+  readonly #nodes = new Map<string, Formula>()
+  readonly #canonical = new Map<string, number>()
+  readonly #constants = new Map<string, Term>()
+  readonly #bound: Term[] = []
+
+  constant(name: string): Term {
+    let term = this.#constants.get(name)
+    if (term === undefined) this.#constants.set(name, (term = { kind: 'constant', name }))
+    return term
+  }
+
+  bound(index: number): Term {
+    return (this.#bound[index] ??= { kind: 'bound', index })
+  }
+
+  falsum(): Formula {
+    return this.#intern('F', 'F', 1, 0, (node) => ({ ...node, kind: 'falsum' }))
+  }
+
+  atom(predicate: string, terms: readonly Term[]): Formula {
+    let key = `a${predicate}(`
+    let open = 0
+    for (const term of terms) {
+      key += termKey(term) + ','
+      if (term.kind === 'bound') open = Math.max(open, term.index + 1)
+    }
+    return this.#intern(key, key, 1, open, (node) => ({ ...node, kind: 'atom', predicate, terms }))
+  }
+
+  equals(left: Term, right: Term): Formula {
+    const a = termKey(left)
+    const b = termKey(right)
+    const open = Math.max(...[left, right].map((t) => (t.kind === 'bound' ? t.index + 1 : 0)))
+    const canonical = a < b ? `=${a},${b}` : `=${b},${a}`
+    return this.#intern(`=${a},${b}`, canonical, 1, open, (node) => ({
+      ...node,
+      kind: 'equals',
+      left,
+      right,
+    }))
+  }
+
+  not(body: Formula): Formula {
+    return this.#intern(`!${body.id}`, `!${body.canonical}`, body.size + 1, body.open, (node) => ({
+      ...node,
+      kind: 'not',
+      body,
+    }))
+  }
+
+  /** The negation of P, where the negation of not-P is P (DESIGN section 3). */
+  negation(formula: Formula): Formula {
+    return formula.kind === 'not' ? formula.body : this.not(formula)
+  }
+
+  binary(kind: BinaryKind, left: Formula, right: Formula): Formula {
+    const swap = kind !== 'implies' && left.canonical > right.canonical
+    const [first, second] = swap ? [right, left] : [left, right]
+    return this.#intern(
+      `${kind}${left.id},${right.id}`,
+      `${kind}${first.canonical},${second.canonical}`,
+      left.size + right.size + 1,
+      Math.max(left.open, right.open),
+      (node) => ({ ...node, kind, left, right }),
+    )
+  }
+
+  /** `variable` is a name for printing only; `body` refers to the bound variable by de Bruijn index 0. */
+  quantified(kind: QuantifierKind, variable: string, body: Formula): Formula {
+    return this.#intern(
+      `${kind}${body.id}`,
+      `${kind}${body.canonical}`,
+      body.size + 1,
+      Math.max(0, body.open - 1),
+      (node) => ({ ...node, kind, variable, body }),
+    )
+  }
+
+  #intern(
+    key: string,
+    canonicalKey: string,
+    size: number,
+    open: number,
+    make: (node: Node) => Formula,
+  ): Formula {
+    const known = this.#nodes.get(key)
+    if (known !== undefined) return known
+    if (size > MAX_FORMULA_NODES) {
+      throw new FormulaTooLarge(`A formula of ${size} nodes exceeds the limit of ${MAX_FORMULA_NODES}.`)
+    }
+    const id = this.#nextId++
+    let canonical = this.#canonical.get(canonicalKey)
+    if (canonical === undefined) this.#canonical.set(canonicalKey, (canonical = id))
+    const formula = make({ id, canonical, size, open })
+    this.#nodes.set(key, formula)
+    return formula
+  }
+}
+
+/** Equality of the judge: up to alpha-equivalence and commutativity of and/or/xor/iff. */
+export function sameFormula(a: Formula, b: Formula): boolean {
+  return a.canonical === b.canonical
+}
+
+function termKey(term: Term): string {
+  return term.kind === 'bound' ? `#${term.index}` : `'${term.name}'`
+}

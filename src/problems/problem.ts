@@ -1,0 +1,31 @@
+import * as z from 'zod'
+
+/** Truth value of a conclusion, given its premises, in the open world. FOLIO's "Uncertain" is UNKNOWN. */
+export const labelSchema = z.enum(['TRUE', 'FALSE', 'UNKNOWN'])
+export type Label = z.infer<typeof labelSchema>
+
+/** What the premises say of the conclusion; `undecided`: the entailment procedure gave up within its limit. */
+export const entailmentSchema = z.enum(['proved', 'refuted', 'unknown', 'inconsistent', 'undecided'])
+export type Entailment = z.infer<typeof entailmentSchema>
+
+/** One step of a gold proof, in the form that a trace has. */
+export const goldStepSchema = z.object({ thought: z.string(), action: z.string() })
+export type GoldStep = z.infer<typeof goldStepSchema>
+
+/** A reasoning problem, one line of `data/processed/*.jsonl`. Unknown fields are kept. */
+export const problemSchema = z.looseObject({
+  problem_id: z.string().min(1),
+  /** One sentence each, in the order that a trace's indices 0..n-1 refer to. */
+  premises: z.array(z.string()),
+  /** The sentence to be decided, without "True or false:". */
+  conclusion: z.string().min(1),
+  label: labelSchema,
+  /** First-order formulas, one per premise; where present, they are what the judge reads. */
+  premises_fol: z.array(z.string()).optional(),
+  conclusion_fol: z.string().optional(),
+  /** Length of the shortest proof in applications of modus ponens ("hops"). */
+  depth: z.number().int().nonnegative().optional(),
+  entailment: entailmentSchema.optional(),
+  gold: z.array(goldStepSchema).optional(),
+})
+export type Problem = z.infer<typeof problemSchema>

@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative, resolve, dirname } from 'node:path'
+import { expect, test } from 'vitest'
+
+/**
+ * Dependencies point one way: cli -> pipelines -> stages -> {backends, runs} and the pure domain.
+ * Each folder of `src/` may import itself and what stands here, nothing else.
+ */
+const ALLOWED: Record<string, readonly string[]> = {
+  // the pure domain: no I/O, no backend, no Node built-ins
+  logic: [],
+  problems: ['logic', 'prompts'],
+  prompts: ['problems'],
+  preferences: ['logic', 'problems', 'traces'],
+  // files, processes, sockets
+  runs: [],
+  backends: ['bridge', 'runs'],
+  bridge: ['runs'],
+  entailment: ['logic', 'problems'],
+  // stages
+  traces: ['logic', 'problems', 'prompts', 'backends', 'runs', 'entailment'],
+  training: ['backends', 'runs', 'problems', 'prompts', 'preferences', 'traces', 'logic'],
+  evaluation: ['backends', 'runs', 'problems', 'prompts', 'traces', 'logic', 'entailment'],
+  config: ['problems', 'backends', 'training', 'traces', 'preferences', 'evaluation'],
+  pipelines: [
+    'config',
+    'training',
+    'traces',
+    'evaluation',
+    'preferences',
+    'problems',
+    'prompts',
+    'backends',
+    'bridge',
+    'runs',
+    'logic',
+    'entailment',
+  ],
+  cli: [
+    'config',
+    'pipelines',
+    'training',
+    'traces',
+    'evaluation',
+    'preferences',
+    'problems',
+    'prompts',
+    'backends',
+    'bridge',
+    'runs',
+    'logic',
+    'entailment',
+  ],
+}
+
+/** Folders that may import neither Node built-ins nor packages (zod excepted: record schemas). */
+const PURE = new Set(['logic', 'problems', 'prompts', 'preferences'])
+/** Files everybody may import. */
+const COMMON = new Set(['errors.ts'])
+
+const SRC = resolve(import.meta.dirname, '../src')
+
+function sourceFiles(): string[] {
+  return readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(SRC, file))
+}
+
+function imports(file: string): string[] {
+  const text = readFileSync(file, 'utf8')
+  return [...text.matchAll(/(?:from\s+|import\s+|import\(\s*)'([^']+)'/g)].map((match) => match[1] ?? '')
+}
+
+/** Every import that the table forbids, as "file -> import". */
+function violations(file: string, specifiers: readonly string[]): string[] {
+  const path = relative(SRC, file)
+  const folder = path.includes('/') ? (path.split('/')[0] ?? '') : ''
+  if (folder === '') return []
+  const allowed = ALLOWED[folder]
+  if (allowed === undefined) return [`${path}: the folder "${folder}" is not in the table`]
+  return specifiers.flatMap((specifier) => {
+    if (!specifier.startsWith('.')) {
+      return PURE.has(folder) && specifier !== 'zod' ? [`${path} -> ${specifier}`] : []
+    }
+    const target = relative(SRC, resolve(dirname(file), specifier))
+    if (COMMON.has(target)) return []
+    const targetFolder = target.split('/')[0] ?? ''
+    return targetFolder === folder || allowed.includes(targetFolder) ? [] : [`${path} -> ${target}`]
+  })
+}
+
+test('dependencies point one way and the pure folders stay pure', () => {
+  const files = sourceFiles()
+  expect(files.length).toBeGreaterThan(3)
+  expect(files.flatMap((file) => violations(file, imports(file)))).toEqual([])
+})
+
+test('the check itself catches a violation', () => {
+  expect(violations(join(SRC, 'logic/x.ts'), ['node:fs', '../runs/jsonl.ts', './formula.ts'])).toEqual([
+    'logic/x.ts -> node:fs',
+    'logic/x.ts -> runs/jsonl.ts',
+  ])
+})
