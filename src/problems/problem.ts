@@ -1,12 +1,8 @@
 import * as z from 'zod'
+import { ENTAILMENTS, LABELS } from '../logic/truth.ts'
 
-/** Truth value of a conclusion, given its premises, in the open world. FOLIO's "Uncertain" is UNKNOWN. */
-export const labelSchema = z.enum(['TRUE', 'FALSE', 'UNKNOWN'])
-export type Label = z.infer<typeof labelSchema>
-
-/** What the premises say of the conclusion; `undecided`: the entailment procedure gave up within its limit. */
-export const entailmentSchema = z.enum(['proved', 'refuted', 'unknown', 'inconsistent', 'undecided'])
-export type Entailment = z.infer<typeof entailmentSchema>
+const labelSchema = z.enum(LABELS)
+const entailmentSchema = z.enum(ENTAILMENTS)
 
 /** One step of a gold proof, in the form that a trace has. */
 export const goldStepSchema = z.object({ thought: z.string(), action: z.string() })
