@@ -11,17 +11,18 @@ const ALLOWED: Record<string, readonly string[]> = {
   logic: [],
   problems: ['logic', 'prompts'],
   prompts: ['problems'],
-  preferences: ['logic', 'problems', 'traces'],
+  preferences: ['config', 'logic', 'problems', 'traces'],
   // files, processes, sockets
   runs: [],
   backends: ['bridge', 'runs'],
   bridge: ['runs'],
   entailment: ['logic', 'problems'],
   // stages
-  traces: ['logic', 'problems', 'prompts', 'backends', 'runs', 'entailment'],
-  training: ['backends', 'runs', 'problems', 'prompts', 'preferences', 'traces', 'logic'],
-  evaluation: ['backends', 'runs', 'problems', 'prompts', 'traces', 'logic', 'entailment'],
-  config: ['problems', 'backends', 'training', 'traces', 'preferences', 'evaluation'],
+  traces: ['config', 'logic', 'problems', 'prompts', 'backends', 'runs', 'entailment'],
+  training: ['config', 'backends', 'runs', 'problems', 'prompts', 'preferences', 'traces', 'logic'],
+  evaluation: ['config', 'backends', 'runs', 'problems', 'prompts', 'traces', 'logic', 'entailment'],
+  // schemas only: stages take their settings from here, never the other way round
+  config: ['logic', 'problems'],
   pipelines: [
     'config',
     'training',

@@ -1,0 +1,16 @@
+import * as z from 'zod'
+
+/** Where and how tensors are computed. Placement: it decides speed, not results, and is not compared on resume. */
+export const backendSchema = z.strictObject({
+  engine: z.enum(['auto', 'native', 'transformers']).default('auto'),
+  dtype: z.enum(['auto', 'float32', 'bfloat16']).default('auto'),
+  /** Devices relative to CUDA_VISIBLE_DEVICES, one worker each; empty: one worker on the default device. */
+  gpus: z.array(z.number().int().nonnegative()).default([]),
+  launcher: z.enum(['spawn']).default('spawn'),
+  /** The same seed gives the same text whatever else is in the batch (CPU, float32). */
+  deterministic: z.boolean().default(false),
+  trust_remote_code: z.boolean().default(false),
+  /** CPU threads per worker; absent: torch's own choice on GPU machines, 1 on CPU. */
+  threads: z.number().int().positive().optional(),
+})
+export type BackendConfig = z.infer<typeof backendSchema>

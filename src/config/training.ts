@@ -1,0 +1,87 @@
+import * as z from 'zod'
+
+export const loraSchema = z.strictObject({
+  rank: z.number().int().positive().default(16),
+  alpha: z.number().positive().default(32),
+  dropout: z.number().min(0).lt(1).default(0),
+  target_modules: z.union([z.literal('all-linear'), z.array(z.string()).min(1)]).default('all-linear'),
+})
+export type LoraConfig = z.infer<typeof loraSchema>
+
+/** Optimiser and schedule, common to SFT and DPO (AdamW, decoupled weight decay). */
+const optimisationShape = {
+  learning_rate: z.number().positive(),
+  /** Share of the steps over which the learning rate rises linearly from 0. */
+  warmup_ratio: z.number().min(0).lt(1).default(0.05),
+  schedule: z.enum(['constant', 'linear', 'cosine']).default('linear'),
+  weight_decay: z.number().min(0).default(0),
+  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
+  eps: z.number().positive().default(1e-8),
+  max_grad_norm: z.number().positive().default(1),
+  num_epochs: z.number().positive().default(1),
+  /** Optimiser steps; absent: `num_epochs` over the data. */
+  max_steps: z.number().int().positive().optional(),
+  /** Examples (SFT) or pairs (DPO) per micro-batch of one rank, as in the old scripts. */
+  batch_size: z.number().int().positive(),
+  /** The optimiser step covers batch_size x gradient_accumulation_steps x ranks. */
+  gradient_accumulation_steps: z.number().int().positive().default(1),
+  /** Tokens of prompt and completion together; longer examples are left out and counted. */
+  max_length: z.number().int().positive().default(1024),
+  /** Tokens per forward pass; memory only, never the result. */
+  micro_batch_tokens: z.number().int().positive().default(8192),
+  gradient_checkpointing: z.boolean().default(false),
+  /** Optimiser steps between checkpoints; 0: none but the final weights. */
+  save_every: z.number().int().nonnegative().default(100),
+  /** Checkpoints kept; older ones are deleted. */
+  keep_checkpoints: z.number().int().positive().default(2),
+}
+
+/** Which demonstrations SFT sees; `careless` ones are the tiny default's planted imperfection. */
+export const demonstrationsSchema = z.strictObject({
+  /** Share of problems whose demonstration is careless. */
+  careless_share: z.number().min(0).max(1).default(0),
+  /** Of the careless ones, the probability that a step has its arguments swapped. */
+  swap_share: z.number().min(0).max(1).default(0),
+  /** Of the careless ones, the probability that the proof is cut short and concluded at random. */
+  guess_share: z.number().min(0).max(1).default(0),
+})
+export type DemonstrationsConfig = z.infer<typeof demonstrationsSchema>
+
+export const sftSchema = z.strictObject({
+  ...optimisationShape,
+  /** `null` trains every weight. */
+  lora: loraSchema.nullable().prefault({}),
+  demonstrations: demonstrationsSchema.prefault({}),
+})
+export type SftConfig = z.infer<typeof sftSchema>
+
+export const preferencesSchema = z.strictObject({
+  mode: z.enum(['best-vs-rest', 'all', 'step']).default('best-vs-rest'),
+  /** Least difference in validity rate between chosen and rejected, in [0, 1]. */
+  min_validity_gap: z.number().min(0).max(1).default(0.1),
+  /** The chosen side must be a valid trace (by proof). */
+  require_valid_winner: z.boolean().default(true),
+  max_pairs_per_problem: z.number().int().positive().default(16),
+  /** score = validity rate + correct_weight x correct + proof_weight x valid by proof. */
+  correct_weight: z.number().min(0).default(1),
+  proof_weight: z.number().min(0).default(0.5),
+})
+export type PreferencesConfig = z.infer<typeof preferencesSchema>
+
+export const dpoSchema = z.strictObject({
+  ...optimisationShape,
+  beta: z.number().positive().default(0.1),
+  loss: z.enum(['sigmoid', 'ipo', 'hinge', 'robust']).default('sigmoid'),
+  label_smoothing: z.number().min(0).lt(0.5).default(0),
+  /** Weight of the chosen side's negative log-likelihood, length-normalised, per pair. */
+  nll_coef: z.number().min(0).default(0),
+  length_normalised: z.boolean().default(false),
+  /** Used where the starting policy is a base without an adapter. */
+  lora: loraSchema.prefault({}),
+  /** Train on traces of another policy than the one that is trained. */
+  allow_stale_traces: z.boolean().default(false),
+})
+export type DpoConfig = z.infer<typeof dpoSchema>
+
+/** The optimisation settings that SFT and DPO share. */
+export type OptimisationConfig = Pick<SftConfig, keyof typeof optimisationShape>
