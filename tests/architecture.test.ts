@@ -9,9 +9,11 @@ import { expect, test } from 'vitest'
 const ALLOWED: Record<string, readonly string[]> = {
   // the pure domain: no I/O, no backend, no Node built-ins
   logic: [],
-  problems: ['logic', 'prompts'],
+  answers: [],
+  'regime-w': ['answers'],
+  problems: ['answers', 'logic', 'prompts'],
   prompts: ['problems'],
-  preferences: ['config', 'logic', 'problems', 'traces'],
+  preferences: ['answers', 'config', 'logic', 'problems', 'regime-w', 'traces'],
   // files, processes, sockets
   runs: [],
   backends: ['bridge', 'runs'],
@@ -29,6 +31,8 @@ const ALLOWED: Record<string, readonly string[]> = {
     'traces',
     'evaluation',
     'preferences',
+    'answers',
+    'regime-w',
     'problems',
     'prompts',
     'backends',
@@ -44,6 +48,8 @@ const ALLOWED: Record<string, readonly string[]> = {
     'traces',
     'evaluation',
     'preferences',
+    'answers',
+    'regime-w',
     'problems',
     'prompts',
     'backends',
@@ -55,7 +61,7 @@ const ALLOWED: Record<string, readonly string[]> = {
 }
 
 /** Folders that may import neither Node built-ins nor packages (zod excepted: record schemas). */
-const PURE = new Set(['logic', 'problems', 'prompts', 'preferences'])
+const PURE = new Set(['logic', 'answers', 'regime-w', 'problems', 'prompts', 'preferences'])
 /** Files everybody may import. */
 const COMMON = new Set(['errors.ts'])
 
