@@ -34,6 +34,10 @@ export const preferencePairSchema = z
     /** chosen_score - rejected_score. */
     margin: z.number(),
     pair_type: z.enum(PAIR_TYPES),
+    /** Fingerprint of the policy that generated both sides; what "fresh traces" is checked against. */
+    policy: z.string().optional(),
+    /** Tokens of the prompt, as the engine counted them. */
+    prompt_tokens: z.number().int().positive().optional(),
   })
   .refine((pair) => (pair.problem_id === undefined) !== (pair.question_id === undefined), {
     error: 'a pair names either its problem_id or its question_id',
