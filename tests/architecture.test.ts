@@ -63,7 +63,7 @@ const ALLOWED: Record<string, readonly string[]> = {
 /** Folders that may import neither Node built-ins nor packages (zod excepted: record schemas). */
 const PURE = new Set(['logic', 'answers', 'regime-w', 'problems', 'prompts', 'preferences'])
 /** Files everybody may import. */
-const COMMON = new Set(['errors.ts'])
+const COMMON = new Set(['errors.ts', 'random.ts'])
 
 const SRC = resolve(import.meta.dirname, '../src')
 
