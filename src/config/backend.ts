@@ -4,13 +4,23 @@ import * as z from 'zod'
 export const backendSchema = z.strictObject({
   engine: z.enum(['auto', 'native', 'transformers']).default('auto'),
   dtype: z.enum(['auto', 'float32', 'bfloat16']).default('auto'),
-  /** Devices relative to CUDA_VISIBLE_DEVICES, one worker each; empty: one worker on the default device. */
-  gpus: z.array(z.number().int().nonnegative()).default([]),
+  gpus: z
+    .array(z.number().int().nonnegative())
+    .default([])
+    .describe(
+      'Devices relative to CUDA_VISIBLE_DEVICES, one worker each; empty: one worker on the default device.',
+    ),
   launcher: z.enum(['spawn']).default('spawn'),
-  /** The same seed gives the same text whatever else is in the batch (CPU, float32). */
-  deterministic: z.boolean().default(false),
+  deterministic: z
+    .boolean()
+    .default(false)
+    .describe('The same seed gives the same text whatever else is in the batch (CPU, float32).'),
   trust_remote_code: z.boolean().default(false),
-  /** CPU threads per worker; absent: torch's own choice on GPU machines, 1 on CPU. */
-  threads: z.number().int().positive().optional(),
+  threads: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe("CPU threads per worker; absent: torch's own choice on GPU machines, 1 on CPU."),
 })
 export type BackendConfig = z.infer<typeof backendSchema>

@@ -11,59 +11,110 @@ export type LoraConfig = z.infer<typeof loraSchema>
 /** Optimiser and schedule, common to SFT and DPO (AdamW, decoupled weight decay). */
 const optimisationShape = {
   learning_rate: z.number().positive(),
-  /** Share of the steps over which the learning rate rises linearly from 0. */
-  warmup_ratio: z.number().min(0).lt(1).default(0.05),
+  warmup_ratio: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.05)
+    .describe('Share of the steps over which the learning rate rises linearly from 0.'),
   schedule: z.enum(['constant', 'linear', 'cosine']).default('linear'),
   weight_decay: z.number().min(0).default(0),
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
   eps: z.number().positive().default(1e-8),
   max_grad_norm: z.number().positive().default(1),
   num_epochs: z.number().positive().default(1),
-  /** Optimiser steps; absent: `num_epochs` over the data. */
-  max_steps: z.number().int().positive().optional(),
-  /** Examples (SFT) or pairs (DPO) per micro-batch of one rank, as in the old scripts. */
-  batch_size: z.number().int().positive(),
-  /** The optimiser step covers batch_size x gradient_accumulation_steps x ranks. */
-  gradient_accumulation_steps: z.number().int().positive().default(1),
-  /** Tokens of prompt and completion together; longer examples are left out and counted. */
-  max_length: z.number().int().positive().default(1024),
-  /** Tokens per forward pass; memory only, never the result. */
-  micro_batch_tokens: z.number().int().positive().default(8192),
+  max_steps: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('Optimiser steps; absent: num_epochs over the data.'),
+  batch_size: z
+    .number()
+    .int()
+    .positive()
+    .describe('Examples (SFT) or pairs (DPO) per micro-batch of one rank, as in the old scripts.'),
+  gradient_accumulation_steps: z
+    .number()
+    .int()
+    .positive()
+    .default(1)
+    .describe('The optimiser step covers batch_size x gradient_accumulation_steps x ranks.'),
+  max_length: z
+    .number()
+    .int()
+    .positive()
+    .default(1024)
+    .describe('Tokens of prompt and completion together; longer examples are left out and counted.'),
+  micro_batch_tokens: z
+    .number()
+    .int()
+    .positive()
+    .default(8192)
+    .describe('Tokens per forward pass; memory only, never the result.'),
   gradient_checkpointing: z.boolean().default(false),
-  /** Optimiser steps between checkpoints; 0: none but the final weights. */
-  save_every: z.number().int().nonnegative().default(100),
-  /** Checkpoints kept; older ones are deleted. */
-  keep_checkpoints: z.number().int().positive().default(2),
+  save_every: z
+    .number()
+    .int()
+    .nonnegative()
+    .default(100)
+    .describe('Optimiser steps between checkpoints; 0: none but the final weights.'),
+  keep_checkpoints: z
+    .number()
+    .int()
+    .positive()
+    .default(2)
+    .describe('Checkpoints kept; older ones are deleted.'),
 }
 
 /** Which demonstrations SFT sees; `careless` ones are the tiny default's planted imperfection. */
 export const demonstrationsSchema = z.strictObject({
-  /** Share of problems whose demonstration is careless. */
-  careless_share: z.number().min(0).max(1).default(0),
-  /** Of the careless ones, the probability that a step has its arguments swapped. */
-  swap_share: z.number().min(0).max(1).default(0),
-  /** Of the careless ones, the probability that the proof is cut short and concluded at random. */
-  guess_share: z.number().min(0).max(1).default(0),
+  careless_share: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('Share of problems whose demonstration is careless.'),
+  swap_share: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('Of the careless ones, the probability that a step has its arguments swapped.'),
+  guess_share: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('Of the careless ones, the probability that the proof is cut short and concluded at random.'),
 })
 export type DemonstrationsConfig = z.infer<typeof demonstrationsSchema>
 
 export const sftSchema = z.strictObject({
   ...optimisationShape,
-  /** `null` trains every weight. */
-  lora: loraSchema.nullable().prefault({}),
+  lora: loraSchema.nullable().prefault({}).describe('null trains every weight.'),
   demonstrations: demonstrationsSchema.prefault({}),
 })
 export type SftConfig = z.infer<typeof sftSchema>
 
 export const preferencesSchema = z.strictObject({
   mode: z.enum(['best-vs-rest', 'all', 'step']).default('best-vs-rest'),
-  /** Least difference in validity rate between chosen and rejected, in [0, 1]. */
-  min_validity_gap: z.number().min(0).max(1).default(0.1),
-  /** The chosen side must be a valid trace (by proof). */
-  require_valid_winner: z.boolean().default(true),
+  min_validity_gap: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe('Least difference in validity rate between chosen and rejected, in [0, 1].'),
+  require_valid_winner: z
+    .boolean()
+    .default(true)
+    .describe('The chosen side must be a valid trace (by proof).'),
   max_pairs_per_problem: z.number().int().positive().default(16),
-  /** score = validity rate + correct_weight x correct + proof_weight x valid by proof. */
-  correct_weight: z.number().min(0).default(1),
+  correct_weight: z
+    .number()
+    .min(0)
+    .default(1)
+    .describe('score = validity rate + correct_weight x correct + proof_weight x valid by proof.'),
   proof_weight: z.number().min(0).default(0.5),
 })
 export type PreferencesConfig = z.infer<typeof preferencesSchema>
@@ -73,13 +124,17 @@ export const dpoSchema = z.strictObject({
   beta: z.number().positive().default(0.1),
   loss: z.enum(['sigmoid', 'ipo', 'hinge', 'robust']).default('sigmoid'),
   label_smoothing: z.number().min(0).lt(0.5).default(0),
-  /** Weight of the chosen side's negative log-likelihood, length-normalised, per pair. */
-  nll_coef: z.number().min(0).default(0),
+  nll_coef: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("Weight of the chosen side's negative log-likelihood, length-normalised, per pair."),
   length_normalised: z.boolean().default(false),
-  /** Used where the starting policy is a base without an adapter. */
-  lora: loraSchema.prefault({}),
-  /** Train on traces of another policy than the one that is trained. */
-  allow_stale_traces: z.boolean().default(false),
+  lora: loraSchema.prefault({}).describe('Used where the starting policy is a base without an adapter.'),
+  allow_stale_traces: z
+    .boolean()
+    .default(false)
+    .describe('Train on traces of another policy than the one that is trained.'),
 })
 export type DpoConfig = z.infer<typeof dpoSchema>
 

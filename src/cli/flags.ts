@@ -1,0 +1,112 @@
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import { parse as parseYaml } from 'yaml'
+import * as z from 'zod'
+import { ElenchusError } from '../errors.ts'
+
+/**
+ * Flags made from a config schema, so that a setting has one name, one type, one default and one
+ * description: `learning_rate` in YAML is `--learning-rate` here, `lora.rank` is `--lora-rank`.
+ */
+export function addSchemaFlags(command: Command, schema: z.ZodObject, skip: readonly string[] = []): Command {
+  for (const { flag, field } of leaves(schema)) {
+    if (skip.includes(flag)) continue
+    // A bare boolean flag means true; `--flag false` and `--flag=false` work too.
+    const value = unwrap(field) instanceof z.ZodBoolean ? '[value]' : '<value>'
+    command.addOption(new Option(`--${flag} ${value}`, describe(field)))
+  }
+  return command
+}
+
+/**
+ * The settings that were given as flags, checked by the schema, everything else at its default.
+ * @throws ElenchusError `usage` that names each offending flag, what it got and what is allowed.
+ */
+export function readSchemaFlags<T extends z.ZodObject>(
+  schema: T,
+  options: Readonly<Record<string, unknown>>,
+  fixed: Readonly<Record<string, unknown>> = {},
+): z.infer<T> {
+  const value: Record<string, unknown> = structuredClone(fixed)
+  for (const { flag, path } of leaves(schema)) {
+    const given = options[camelCase(flag)]
+    if (given === undefined) continue
+    setIn(value, path, typeof given === 'string' ? parseYaml(given) : given)
+  }
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const messages = result.error.issues.map((issue) => {
+    const flag = `--${issue.path.map(String).join('-').replaceAll('_', '-')}`
+    const found = issue.path.reduce<unknown>(
+      (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
+      value,
+    )
+    return found === undefined ? `${flag} is required` : `${flag} ${JSON.stringify(found)}: ${issue.message}`
+  })
+  throw new ElenchusError('usage', messages.join('\n'))
+}
+
+interface Leaf {
+  readonly flag: string
+  readonly path: readonly string[]
+  readonly field: z.core.$ZodType
+}
+
+/** Every setting of a schema; nested objects are flattened with their name as prefix. */
+function leaves(schema: z.ZodObject, prefix: readonly string[] = []): Leaf[] {
+  return Object.entries(schema.shape).flatMap(([key, field]) => {
+    const path = [...prefix, key]
+    const inner = unwrap(field)
+    if (inner instanceof z.ZodObject) return leaves(inner, path)
+    return [{ flag: path.join('-').replaceAll('_', '-'), path, field }]
+  })
+}
+
+function unwrap(field: z.core.$ZodType): z.core.$ZodType {
+  if (
+    field instanceof z.ZodDefault ||
+    field instanceof z.ZodPrefault ||
+    field instanceof z.ZodOptional ||
+    field instanceof z.ZodNullable
+  ) {
+    return unwrap(field.unwrap())
+  }
+  return field
+}
+
+function describe(field: z.core.$ZodType): string {
+  const inner = unwrap(field)
+  const parts = [descriptionOf(field) ?? descriptionOf(inner) ?? '']
+  if (inner instanceof z.ZodEnum) parts.push(`one of ${inner.options.join(', ')}`)
+  if (inner instanceof z.ZodBoolean) parts.push('true or false')
+  const fallback = field instanceof z.ZodDefault ? field.def.defaultValue : undefined
+  if (fallback !== undefined) parts.push(`default ${JSON.stringify(fallback)}`)
+  return parts.filter((part) => part !== '').join('; ')
+}
+
+function descriptionOf(field: z.core.$ZodType): string | undefined {
+  return z.globalRegistry.get(field)?.description
+}
+
+function camelCase(flag: string): string {
+  return flag.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function setIn(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let map: object = target
+  for (const key of path.slice(0, -1)) {
+    const inner: unknown = Reflect.get(map, key)
+    const next = typeof inner === 'object' && inner !== null ? inner : {}
+    Reflect.set(map, key, next)
+    map = next
+  }
+  Reflect.set(map, path.at(-1) ?? '', value)
+}
+
+/** `--a_b` is accepted for `--a-b`, as users of the old scripts write it; values are left alone. */
+export function normaliseFlags(argv: readonly string[]): string[] {
+  return argv.map((argument) => {
+    const match = /^(--[a-z][a-z0-9_-]*)(=[\s\S]*)?$/i.exec(argument)
+    return match?.[1] === undefined ? argument : match[1].replaceAll('_', '-') + (match[2] ?? '')
+  })
+}

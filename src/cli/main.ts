@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander'
+import { ElenchusError } from '../errors.ts'
+import { normaliseFlags } from './flags.ts'
+import { createProgram } from './program.ts'
+
+/** Prints what went wrong, where, and what to do; returns the exit status of section "The command line". */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (ElenchusError.is(error)) {
+    process.stderr.write(`elenchus: ${error.message}\n`)
+    process.stderr.write(
+      `  hint: ${error.hint}\n  code: ${error.code}${error.retryable ? ' (a retry may help)' : ''}\n`,
+    )
+    return error.exitCode
+  }
+  process.stderr.write(
+    `elenchus: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  )
+  process.stderr.write('  hint: This is a bug in Elenchus; please report it.\n')
+  return 1
+}
+
+try {
+  await createProgram().parseAsync(normaliseFlags(process.argv))
+} catch (error) {
+  process.exitCode = report(error)
+}

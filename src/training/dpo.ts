@@ -1,0 +1,187 @@
+import { join } from 'node:path'
+import type { ModelBackend, PolicyRef, StepResult, TrainBatch, Trajectory } from '../backends/backend.ts'
+import type { DpoConfig } from '../config/training.ts'
+import { ElenchusError } from '../errors.ts'
+import type { PreferencePair } from '../preferences/pair.ts'
+import { writeJsonAtomic } from '../runs/atomic.ts'
+import { openStage } from '../runs/stage.ts'
+import { batchAt, totalSteps } from './batches.ts'
+import type { StageContext } from './context.ts'
+import { loraOf, optimizerOf, pick, requireTraining } from './context.ts'
+import { runTrainingLoop } from './loop.ts'
+import type { TrainingOutcome } from './loop.ts'
+import { buildPairGraph } from './pair-graph.ts'
+import type { PairGraph } from './pair-graph.ts'
+
+export interface DpoInput {
+  readonly dir: string
+  readonly stage?: string
+  readonly config: DpoConfig
+  readonly seed: number
+  readonly pairs: readonly PreferencePair[]
+  readonly dataFingerprint: string
+  /** Start of training and, frozen, the reference. */
+  readonly start: PolicyRef
+}
+
+export interface DpoSummary extends TrainingOutcome {
+  readonly pairs: number
+  /** Pairs left out because prompt and completion exceed `max_length`. */
+  readonly too_long: number
+  /** Distinct completions; each is evaluated once per step, however many pairs it is in. */
+  readonly trajectories: number
+  readonly trainable_parameters: number
+  readonly reference_seconds: number
+  readonly policy: PolicyRef
+}
+
+/**
+ * Direct preference optimisation (Rafailov et al. 2023, eq. 7) of the start policy against itself, frozen.
+ * Reference log-probabilities are scored once, before training, by the kernel that trains.
+ */
+export async function runDpo(context: StageContext, input: DpoInput): Promise<DpoSummary> {
+  const { config, seed, start } = input
+  const stage = input.stage ?? 'dpo'
+  const openTraining = requireTraining(context.backend, stage)
+  refuseStalePairs(input.pairs, start, config, stage)
+  await using run = await openStage<DpoSummary>({
+    dir: input.dir,
+    stage,
+    config: { ...config, seed },
+    inputs: { pairs: input.dataFingerprint, start: start.fingerprint },
+    resume: context.resume,
+  })
+  if (run.summary !== undefined) return run.summary
+  context.events({ type: 'stage_started', stage, dir: input.dir })
+  await writeJsonAtomic(run.path('dpo_config.json'), { ...config, seed })
+
+  const kept = input.pairs.filter((pair) => lengthOf(pair) <= config.max_length)
+  const tooLong = input.pairs.length - kept.length
+  if (kept.length === 0) {
+    throw new ElenchusError('no_pairs', `${stage}: no pair to train on (${tooLong} exceed --max-length).`)
+  }
+  if (tooLong > 0) {
+    context.events({
+      type: 'warning',
+      stage,
+      message: `${tooLong} of ${input.pairs.length} pairs exceed --max-length ${config.max_length} and are left out.`,
+    })
+  }
+  const graph = buildPairGraph(kept)
+  const began = performance.now()
+  const reference = await referenceSums(context, graph.trajectories, start, stage)
+  const referenceSeconds = (performance.now() - began) / 1000
+
+  await using session = await openTraining({
+    algorithm: 'dpo',
+    target:
+      start.kind === 'adapter'
+        ? { kind: 'adapter', policy: start }
+        : { kind: 'new-adapter', lora: loraOf(config.lora) },
+    optimizer: optimizerOf(config),
+    microBatchTokens: config.micro_batch_tokens,
+    gradientCheckpointing: config.gradient_checkpointing,
+    seed,
+    ...(context.signal && { signal: context.signal }),
+  })
+  const perStep = config.batch_size * config.gradient_accumulation_steps
+  const outcome = await runTrainingLoop({
+    stage,
+    dir: input.dir,
+    session,
+    config,
+    total: totalSteps(kept.length, perStep, config),
+    batchAt: (step) => dpoBatch(graph, reference, batchAt(kept.length, perStep, seed, step), config),
+    guardFirstStep: (result) => guardReference(result, config, stage),
+    events: context.events,
+    signal: context.signal,
+  })
+  const summary: DpoSummary = {
+    ...outcome,
+    pairs: kept.length,
+    too_long: tooLong,
+    trajectories: graph.trajectories.length,
+    trainable_parameters: session.trainableParameters,
+    reference_seconds: referenceSeconds,
+    policy: await session.save(join(input.dir, 'final')),
+  }
+  await writeJsonAtomic(run.path('training_summary.json'), summary)
+  await run.finish(summary)
+  context.events({ type: 'stage_finished', stage, summary })
+  return summary
+}
+
+/** Tokens of prompt and longer completion. */
+function lengthOf(pair: PreferencePair): number {
+  return (pair.prompt_tokens ?? 0) + Math.max(pair.chosen_ids?.length ?? 0, pair.rejected_ids?.length ?? 0)
+}
+
+/** Fresh traces are the point of the loop: pairs must come from the policy that is trained. */
+function refuseStalePairs(
+  pairs: readonly PreferencePair[],
+  start: PolicyRef,
+  config: DpoConfig,
+  stage: string,
+): void {
+  if (config.allow_stale_traces) return
+  const stale = pairs.find((pair) => pair.policy !== start.fingerprint)
+  if (stale === undefined) return
+  throw new ElenchusError(
+    'stale_policy',
+    `${stage}: the pairs were generated by policy ${stale.policy ?? '(not recorded)'}, but training starts from ${start.fingerprint}.`,
+  )
+}
+
+async function referenceSums(
+  context: StageContext,
+  trajectories: readonly Trajectory[],
+  policy: PolicyRef,
+  stage: string,
+): Promise<Float64Array> {
+  const { backend, signal } = context
+  if (!backend.capabilities.score || backend.score === undefined) {
+    throw new ElenchusError('capability_missing', `${stage}: the backend "${backend.name}" cannot score.`)
+  }
+  const scores = await backend.score(trajectories, { policy, ...(signal && { signal }) })
+  return Float64Array.from(scores, (score) => score.sum)
+}
+
+/** The sub-graph of one optimiser step: its pairs, and the trajectories that they name. */
+function dpoBatch(
+  graph: PairGraph,
+  reference: Float64Array,
+  pairIndices: readonly number[],
+  config: DpoConfig,
+): TrainBatch {
+  const edges = pick(graph.edges, pairIndices)
+  const used = [...new Set(edges.flatMap((edge) => [edge.chosen, edge.rejected]))].sort((a, b) => a - b)
+  const position = new Map(used.map((trajectory, index) => [trajectory, index]))
+  const local = (trajectory: number): number => position.get(trajectory) ?? 0
+  return {
+    kind: 'dpo',
+    trajectories: pick(graph.trajectories, used),
+    pairs: edges.map((edge) => ({ chosen: local(edge.chosen), rejected: local(edge.rejected) })),
+    referenceSums: Float64Array.from(used, (index) => reference[index] ?? Number.NaN),
+    loss: {
+      kind: config.loss,
+      beta: config.beta,
+      labelSmoothing: config.label_smoothing,
+      nllCoef: config.nll_coef,
+      lengthNormalised: config.length_normalised,
+    },
+    maxLength: config.max_length,
+  }
+}
+
+/** Policy and reference are the same weights at step 1, so every log-ratio must be 0 and the sigmoid loss ln 2. */
+function guardReference(result: StepResult, config: DpoConfig, stage: string): void {
+  const gap = result.metrics['reference_gap']
+  if (gap === undefined || config.lora.dropout > 0) return
+  // Mean absolute difference of sequence log-probabilities, in nats; bf16 kernels differ by batch shape.
+  const tolerance = 0.5
+  if (Math.abs(gap) <= tolerance) return
+  throw new ElenchusError(
+    'guard_failed',
+    `${stage}: at the first step policy and reference differ by ${gap.toFixed(4)} nats per sequence (loss ${result.loss.toFixed(4)}, expected ln 2 = 0.6931 for the sigmoid loss). The reference does not belong to this policy.`,
+  )
+}

@@ -1,0 +1,116 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { StepResult, TrainBatch, TrainingSession } from '../backends/backend.ts'
+import type { OptimisationConfig } from '../config/training.ts'
+import { ElenchusError } from '../errors.ts'
+import type { EventSink } from '../runs/events.ts'
+import { MetricsWriter } from '../runs/metrics.ts'
+import { learningRateAt } from './schedule.ts'
+
+export interface TrainingLoop {
+  readonly stage: string
+  /** Directory of the stage: `checkpoint-<step>/` and `metrics.jsonl` go there. */
+  readonly dir: string
+  readonly session: TrainingSession
+  readonly config: OptimisationConfig
+  /** Number of the last optimiser step. */
+  readonly total: number
+  readonly batchAt: (step: number) => TrainBatch
+  /** Sees the first result of a run that starts at step 1; throws to stop a run that starts wrong. */
+  readonly guardFirstStep?: (result: StepResult) => void
+  readonly events: EventSink
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface TrainingOutcome {
+  readonly steps: number
+  readonly first_loss: number | null
+  readonly last_loss: number | null
+  readonly tokens: number
+  /** Examples that lost their end to `max_length`. */
+  readonly truncated: number
+  /** Seconds inside optimiser steps, this attempt. */
+  readonly step_seconds: number
+}
+
+/**
+ * The one training loop: TypeScript chooses batch and learning rate, the session steps, checkpoints are
+ * written every `save_every` steps and rotated. A checkpoint's cursor is the number of its step; every
+ * batch is a function of the step, so a resumed run sees the same data.
+ */
+export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutcome> {
+  const { session, config, total } = loop
+  const start = await restore(loop)
+  await using metrics = await MetricsWriter.open(join(loop.dir, 'metrics.jsonl'), { afterStep: start })
+  let last: StepResult | undefined
+  let first: StepResult | undefined
+  let tokens = 0
+  let truncated = 0
+  let seconds = 0
+  for (let step = start + 1; step <= total; step++) {
+    loop.signal?.throwIfAborted()
+    const learningRate = learningRateAt(step, total, config)
+    const began = performance.now()
+    last = await session.step({ step, learningRate, batch: loop.batchAt(step) })
+    seconds += (performance.now() - began) / 1000
+    if (step === 1) {
+      first = last
+      loop.guardFirstStep?.(last)
+    }
+    tokens += last.tokens
+    truncated += last.truncated
+    await metrics.write({
+      stage: loop.stage,
+      step,
+      loss: last.loss,
+      learning_rate: learningRate,
+      grad_norm: last.gradNorm,
+      tokens: last.tokens,
+      ...last.metrics,
+    })
+    loop.events({
+      type: 'progress',
+      stage: loop.stage,
+      done: step,
+      total,
+      unit: 'steps',
+      metric: { name: 'loss', value: last.loss },
+    })
+    if (config.save_every > 0 && step % config.save_every === 0 && step < total) await checkpoint(loop, step)
+  }
+  return {
+    steps: total,
+    first_loss: first?.loss ?? null,
+    last_loss: last?.loss ?? null,
+    tokens,
+    truncated,
+    step_seconds: seconds,
+  }
+}
+
+async function checkpoint(loop: TrainingLoop, step: number): Promise<void> {
+  await loop.session.saveCheckpoint(join(loop.dir, `checkpoint-${step}`), { step })
+  const old = (await checkpoints(loop.dir)).slice(0, -loop.config.keep_checkpoints)
+  for (const each of old) await rm(join(loop.dir, `checkpoint-${each}`), { recursive: true })
+}
+
+/** Steps of the checkpoints in a directory, ascending. */
+async function checkpoints(dir: string): Promise<number[]> {
+  const names = await readdir(dir)
+  return names
+    .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+}
+
+/** Loads the newest checkpoint, if there is one. Returns the number of steps that are done. */
+async function restore(loop: TrainingLoop): Promise<number> {
+  const newest = (await checkpoints(loop.dir)).at(-1)
+  if (newest === undefined) return 0
+  const path = join(loop.dir, `checkpoint-${newest}`)
+  const { step } = await loop.session.loadCheckpoint(path)
+  if (step !== newest) {
+    throw new ElenchusError('checkpoint_corrupt', `${path} says that it was written at step ${step}.`)
+  }
+  return step
+}

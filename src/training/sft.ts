@@ -1,0 +1,94 @@
+import { join } from 'node:path'
+import type { ModelBackend, PolicyRef, SftExample, TrainTarget } from '../backends/backend.ts'
+import type { SftConfig } from '../config/training.ts'
+import { ElenchusError } from '../errors.ts'
+import { writeJsonAtomic } from '../runs/atomic.ts'
+import { openStage } from '../runs/stage.ts'
+import { batchAt, totalSteps } from './batches.ts'
+import type { StageContext } from './context.ts'
+import { requireTraining } from './context.ts'
+import { runTrainingLoop } from './loop.ts'
+import type { TrainingOutcome } from './loop.ts'
+
+export interface SftInput {
+  readonly dir: string
+  readonly stage?: string
+  readonly config: SftConfig
+  readonly seed: number
+  readonly examples: readonly SftExample[]
+  /** Fingerprint of the data that `examples` were made from. */
+  readonly dataFingerprint: string
+  /** The policy that training starts from. */
+  readonly start: PolicyRef
+}
+
+export interface SftSummary extends TrainingOutcome {
+  readonly examples: number
+  readonly trainable_parameters: number
+  readonly policy: PolicyRef
+}
+
+/** Supervised fine-tuning on demonstrations: mean cross-entropy of the completion tokens, end of text included. */
+export async function runSft(context: StageContext, input: SftInput): Promise<SftSummary> {
+  const { config, examples, seed } = input
+  const stage = input.stage ?? 'sft'
+  const openTraining = requireTraining(context.backend, stage)
+  if (examples.length === 0) {
+    throw new ElenchusError('record_invalid', `${stage}: there are no demonstrations to train on.`, {
+      hint: 'SFT needs problems with a `gold` proof; `elenchus data convert` adds them.',
+    })
+  }
+  await using run = await openStage({
+    dir: input.dir,
+    stage,
+    config: { ...config, seed },
+    inputs: { data: input.dataFingerprint, start: input.start.fingerprint },
+    resume: context.resume,
+  })
+  if (run.state === 'finished') return run.summary as SftSummary
+  context.events({ type: 'stage_started', stage, dir: input.dir })
+  await writeJsonAtomic(run.path('sft_config.json'), { ...config, seed })
+
+  const batch = config.batch_size * config.gradient_accumulation_steps
+  const total = totalSteps(examples.length, batch, config)
+  await using session = await openTraining({
+    algorithm: 'sft',
+    target: sftTarget(config, input.start),
+    optimizer: optimizerOf(config),
+    microBatchTokens: config.micro_batch_tokens,
+    gradientCheckpointing: config.gradient_checkpointing,
+    seed,
+    ...(context.signal && { signal: context.signal }),
+  })
+  const outcome = await runTrainingLoop({
+    stage,
+    dir: input.dir,
+    session,
+    config,
+    total,
+    batchAt: (step) => ({
+      kind: 'sft',
+      examples: pick(examples, batchAt(examples.length, batch, seed, step)),
+      maxLength: config.max_length,
+    }),
+    events: context.events,
+    signal: context.signal,
+  })
+  const policy = await session.save(join(input.dir, 'final'))
+  const summary: SftSummary = {
+    ...outcome,
+    examples: examples.length,
+    trainable_parameters: session.trainableParameters,
+    policy,
+  }
+  await run.finish(summary)
+  context.events({ type: 'stage_finished', stage, summary })
+  return summary
+}
+
+function sftTarget(config: SftConfig, start: PolicyRef): TrainTarget {
+  if (config.lora === null) return { kind: 'full' }
+  if (start.kind === 'adapter') return { kind: 'adapter', policy: start }
+  const { rank, alpha, dropout, target_modules: targetModules } = config.lora
+  return { kind: 'new-adapter', lora: { rank, alpha, dropout, targetModules } }
+}
