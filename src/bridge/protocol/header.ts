@@ -1,0 +1,44 @@
+import * as z from 'zod'
+
+/** Changes whenever an older worker could misread a message; both sides must agree exactly. */
+export const PROTOCOL_VERSION = 1
+
+export const MESSAGE_KINDS = [
+  'hello',
+  'welcome',
+  'request',
+  'accepted',
+  'event',
+  'result',
+  'error',
+  'ping',
+  'pong',
+  'cancel',
+  'bye',
+] as const
+export type MessageKind = (typeof MESSAGE_KINDS)[number]
+
+export const BLOB_DTYPES = ['i32', 'f32', 'f64', 'u8'] as const
+export type BlobDtype = (typeof BLOB_DTYPES)[number]
+
+export const countSchema = z.number().int().nonnegative()
+
+/** Describes one blob; its bytes follow the header in frames, little-endian and C-contiguous. */
+export const blobSchema = z.object({
+  name: z.string().min(1),
+  dtype: z.enum(BLOB_DTYPES),
+  shape: z.array(countSchema),
+})
+export type BlobDescription = z.infer<typeof blobSchema>
+
+/** The first frame of every message. `body` is checked against the schema of its kind or operation. */
+export const headerSchema = z.object({
+  v: z.number().int(),
+  kind: z.enum(MESSAGE_KINDS),
+  /** Names the request; empty where a message belongs to none. */
+  id: z.string(),
+  op: z.string().optional(),
+  body: z.record(z.string(), z.unknown()),
+  blobs: z.array(blobSchema).optional(),
+})
+export type Header = z.infer<typeof headerSchema>

@@ -1,0 +1,117 @@
+import * as z from 'zod'
+import { PLAIN, type OpDefinition } from '../define-op.ts'
+import { countSchema } from '../header.ts'
+import { DEADLINE, seedSchema } from './model.ts'
+
+const positive = z.number().int().positive()
+const session = z.string().min(1)
+const nothing = z.object({})
+
+const trainBegin = {
+  ...PLAIN,
+  request: z.object({
+    ...DEADLINE,
+    session,
+    algorithm: z.enum(['sft', 'dpo', 'ppo']),
+    /** A trainable adapter, or `null` for every weight of the base. */
+    policy: z.string().min(1).nullable(),
+    optimizer: z.object({
+      betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]),
+      eps: z.number().positive(),
+      weight_decay: z.number().nonnegative(),
+      max_grad_norm: z.number().positive(),
+    }),
+    micro_batch_tokens: positive,
+    gradient_checkpointing: z.boolean(),
+    seed: seedSchema,
+    deterministic: z.boolean(),
+  }),
+  result: z.object({ trainable_parameters: positive, weights_fingerprint: z.string().min(1) }),
+} satisfies OpDefinition
+
+const sftBatch = z.object({
+  type: z.literal('sft'),
+  prompts: z.array(z.string()).min(1),
+  completions: z.array(z.string()).min(1),
+  append_eos: z.boolean(),
+  max_length: positive,
+})
+
+/** On-policy completions exactly as they were sampled: blobs `ids`, `ids_lengths`. */
+const sftIdsBatch = z.object({
+  type: z.literal('sft_ids'),
+  prompts: z.array(z.string()).min(1),
+  rows: z.array(countSchema).min(1),
+  max_length: positive,
+})
+
+/** Rows of ids with a mask of the targets: blobs `ids`, `ids_lengths`, `target_mask`. */
+const lmIdsBatch = z.object({ type: z.literal('lm_ids') })
+
+/** Blobs `ids`, `ids_lengths` (one row per distinct trajectory) and `reference_sums`. */
+const dpoBatch = z.object({
+  type: z.literal('dpo'),
+  prompts: z.array(z.string()).min(1),
+  rows: z.array(countSchema).min(1),
+  /** Row of the chosen and of the rejected trajectory. */
+  pairs: z.array(z.tuple([countSchema, countSchema])).min(1),
+  weights: z.array(z.number().nonnegative()).optional(),
+  loss: z.enum(['sigmoid', 'ipo', 'hinge', 'robust']),
+  beta: z.number().positive(),
+  label_smoothing: z.number().min(0).lt(0.5),
+  nll_coef: z.number().nonnegative(),
+  length_normalised: z.boolean(),
+  max_length: positive,
+})
+
+const trainStep = {
+  ...PLAIN,
+  request: z.object({
+    ...DEADLINE,
+    session,
+    /** 1, 2, ...; a repeated step is replayed, a gap refused. */
+    step: positive,
+    learning_rate: z.number().nonnegative(),
+    batch: z.discriminatedUnion('type', [sftBatch, sftIdsBatch, lmIdsBatch, dpoBatch]),
+  }),
+  requestBlobs: {
+    ids: { dtype: 'i32', optional: true },
+    ids_lengths: { dtype: 'i32', optional: true },
+    target_mask: { dtype: 'u8', optional: true },
+    reference_sums: { dtype: 'f64', optional: true },
+  },
+  result: z.object({
+    step: positive,
+    loss: z.number(),
+    grad_norm: z.number(),
+    tokens: countSchema,
+    truncated: countSchema,
+    metrics: z.record(z.string(), z.number()),
+  }),
+} satisfies OpDefinition
+
+const trainEnd = {
+  ...PLAIN,
+  request: z.object({ ...DEADLINE, session }),
+  result: nothing,
+} satisfies OpDefinition
+
+const checkpointSave = {
+  ...PLAIN,
+  request: z.object({ ...DEADLINE, session, path: z.string().min(1), cursor: z.unknown() }),
+  result: z.object({ bytes: countSchema }),
+} satisfies OpDefinition
+
+const checkpointLoad = {
+  ...PLAIN,
+  request: z.object({ ...DEADLINE, session, path: z.string().min(1) }),
+  result: z.object({ step: countSchema, cursor: z.unknown() }),
+} satisfies OpDefinition
+
+export const TRAINING_OPS = {
+  'train.begin': trainBegin,
+  'train.step': trainStep,
+  'train.end': trainEnd,
+  'checkpoint.save': checkpointSave,
+  'checkpoint.load': checkpointLoad,
+} as const
