@@ -1,0 +1,162 @@
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describeDifferences } from '../../src/runs/difference.ts'
+import { readManifest } from '../../src/runs/manifest.ts'
+import { openStage, type StageSpec } from '../../src/runs/stage.ts'
+
+let dir: string
+let spec: StageSpec
+beforeEach(async () => {
+  dir = join(await mkdtemp(join(tmpdir(), 'elenchus-')), 'run')
+  spec = {
+    dir,
+    stage: 'dpo',
+    config: { beta: 0.1, lora: { rank: 16, targets: ['q', 'v'] }, unset: undefined },
+    placement: { launcher: 'spawn' },
+    inputs: { pairs: 'aa', start: 'bb' },
+    resume: false,
+  }
+})
+afterEach(() => rm(join(dir, '..'), { recursive: true }))
+
+const files = async (): Promise<string[]> => (await readdir(dir)).sort()
+
+test('a new stage is locked while it is open, and leaves a manifest', async () => {
+  {
+    await using run = await openStage(spec)
+    expect(run.state).toBe('new')
+    expect(run.summary).toBeUndefined()
+    expect(run.path('final', 'x')).toBe(join(dir, 'final/x'))
+    expect(await files()).toEqual(['manifest.json', 'run.lock'])
+  }
+  expect(await files()).toEqual(['manifest.json'])
+  expect(await readManifest(dir)).toMatchObject({
+    format: 1,
+    stage: 'dpo',
+    state: 'running',
+    config: { beta: 0.1, lora: { rank: 16, targets: ['q', 'v'] } },
+    inputs: { pairs: 'aa', start: 'bb' },
+    attempts: [
+      {
+        pid: process.pid,
+        placement: { launcher: 'spawn' },
+        started_at: expect.any(String),
+        ended_at: expect.any(String),
+        versions: { node: process.version, elenchus: expect.any(String) },
+      },
+    ],
+  })
+})
+
+test('an interrupted stage is continued with resume only, on any placement', async () => {
+  await (await openStage(spec))[Symbol.asyncDispose]()
+  await expect(openStage(spec)).rejects.toMatchObject({ code: 'run_exists' })
+  await expect(openStage(spec)).rejects.toThrow(/an unfinished run of the stage "dpo"/)
+  await using run = await openStage({ ...spec, placement: { launcher: 'torchrun' }, resume: true })
+  expect(run.state).toBe('resumed')
+  const attempts = (await readManifest(dir))?.attempts
+  expect(attempts?.map((attempt) => attempt.placement)).toEqual([
+    { launcher: 'spawn' },
+    { launcher: 'torchrun' },
+  ])
+  expect(attempts?.map((attempt) => attempt.ended_at === undefined)).toEqual([false, true])
+})
+
+test('resume where nothing is starts anew', async () => {
+  await using run = await openStage({ ...spec, resume: true })
+  expect(run.state).toBe('new')
+})
+
+test('a finished stage gives its summary, to many at once and without a lock', async () => {
+  {
+    await using run = await openStage<{ loss: number }>(spec)
+    await run.finish({ loss: 0.25 })
+    expect(run.summary).toEqual({ loss: 0.25 })
+  }
+  expect((await readManifest(dir))?.state).toBe('finished')
+  await expect(openStage(spec)).rejects.toThrow(/a finished run/)
+  await using first = await openStage<{ loss: number }>({ ...spec, resume: true })
+  await using second = await openStage<{ loss: number }>({ ...spec, resume: true })
+  expect([first.state, second.state]).toEqual(['finished', 'finished'])
+  expect(second.summary?.loss).toBe(0.25)
+  expect(await files()).toEqual(['manifest.json', 'summary.json'])
+  await expect(first.finish({ loss: 1 })).rejects.toMatchObject({ code: 'internal' })
+  await rm(join(dir, 'summary.json'))
+  await expect(openStage({ ...spec, resume: true })).rejects.toMatchObject({ code: 'file_missing' })
+})
+
+test.each(['unfinished', 'finished'])(
+  'changed settings of an %s stage are refused, each named',
+  async (state) => {
+    {
+      await using run = await openStage(spec)
+      if (state === 'finished') await run.finish({})
+    }
+    const changed = openStage({
+      ...spec,
+      resume: true,
+      config: { beta: 0.2, lora: { rank: 16, targets: ['q', 'k'] }, extra: 'new' },
+      inputs: { pairs: 'cc', start: 'bb' },
+    })
+    await expect(changed).rejects.toMatchObject({
+      code: 'config_changed',
+      details: {
+        differences: [
+          'beta: 0.1 -> 0.2',
+          'extra: (absent) -> "new"',
+          'lora.targets[1]: "v" -> "k"',
+          'inputs.pairs: "aa" -> "cc"',
+        ],
+      },
+    })
+    await expect(changed).rejects.toThrow(/beta: 0\.1 -> 0\.2/)
+    await expect(openStage({ ...spec, resume: true, stage: 'sft' })).rejects.toThrow(/stage: "dpo" -> "sft"/)
+    expect(await files()).not.toContain('run.lock')
+  },
+)
+
+test('a directory that is in use is refused, also to the process that uses it', async () => {
+  await using run = await openStage(spec)
+  await expect(openStage({ ...spec, resume: true })).rejects.toMatchObject({
+    code: 'run_locked',
+    details: { pid: process.pid },
+  })
+  await run.finish({})
+})
+
+test('a stage whose lock was taken over does not finish, and leaves the lock of the other', async () => {
+  const run = await openStage(spec)
+  await writeFile(join(dir, 'run.lock'), 'another')
+  await expect(run.finish({})).rejects.toMatchObject({ code: 'run_locked' })
+  await run[Symbol.asyncDispose]()
+  expect(await readFile(join(dir, 'run.lock'), 'utf8')).toBe('another')
+  expect((await readManifest(dir))?.state).toBe('running')
+})
+
+test('a damaged manifest is named', async () => {
+  await (await openStage(spec))[Symbol.asyncDispose]()
+  const path = join(dir, 'manifest.json')
+  await writeFile(path, '{"format":2}')
+  await expect(openStage({ ...spec, resume: true })).rejects.toThrow(`${path} is no manifest: format`)
+  await writeFile(path, '{')
+  await expect(openStage({ ...spec, resume: true })).rejects.toMatchObject({ code: 'record_invalid' })
+})
+
+test('a config that is no JSON is refused before anything is written', async () => {
+  await expect(openStage({ ...spec, config: { beta: Number.NaN } })).rejects.toThrow(/beta: the number NaN/)
+  expect(await files()).toEqual([])
+})
+
+describe('differences', () => {
+  test.each([
+    [{ a: 1 }, { a: 1 }, []],
+    [{ a: null }, { a: 0 }, ['a: null -> 0']],
+    [{ a: [1] }, { a: [1, 2] }, ['a: [1] -> [1,2]']],
+    [{ a: { b: 1 } }, { a: [1] }, ['a: {"b":1} -> [1]']],
+    [{ a: 'x'.repeat(200) }, {}, [`a: "${'x'.repeat(76)}... -> (absent)`]],
+  ])('%j and %j', (before, after, expected) => {
+    expect(describeDifferences(before, after)).toEqual(expected)
+  })
+})
