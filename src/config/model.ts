@@ -1,12 +1,36 @@
 import * as z from 'zod'
 import { sftSchema } from './training.ts'
 
+/** A copy drill on random tokens: the circuit that every proof step needs, before any text is seen. */
+const drillSchema = z
+  .strictObject({
+    steps: z.number().int().positive(),
+    batch_size: z.number().int().positive(),
+    learning_rate: z.number().positive(),
+    warmup_ratio: z.number().min(0).lt(1).default(0.05),
+    source_length: z.number().int().min(2).describe('Distinct random tokens at the start of a row.'),
+    spans: z.number().int().positive().describe('Copies of parts of the source that follow.'),
+    span_length: z
+      .tuple([z.number().int().min(2), z.number().int().min(2)])
+      .describe('Shortest and longest copy.'),
+  })
+  .refine(
+    (drill) => drill.span_length[0] <= drill.span_length[1] && drill.span_length[1] <= drill.source_length,
+    {
+      error: 'shortest <= longest <= source_length must hold',
+      path: ['span_length'],
+    },
+  )
+export type DrillConfig = z.infer<typeof drillSchema>
+
 /** A small Llama made on the spot: architecture, tokenizer and pre-training of the embedded default. */
 export const tinyModelSchema = z.strictObject({
   architecture: z.strictObject({
     hidden_size: z.number().int().positive(),
     num_layers: z.number().int().positive(),
     num_heads: z.number().int().positive(),
+    /** Absent: hidden_size / num_heads. */
+    head_dim: z.number().int().positive().optional(),
     intermediate_size: z.number().int().positive(),
     max_positions: z.number().int().positive(),
     rope_theta: z.number().positive(),
@@ -18,13 +42,7 @@ export const tinyModelSchema = z.strictObject({
   }),
   /** Regular expressions whose distinct matches in the training text become one token each. */
   phrase_patterns: z.array(z.string().min(1)),
-  /** Steps of a copy drill on repeated random tokens (all weights), before any text. */
-  drill: z.strictObject({
-    steps: z.number().int().nonnegative(),
-    batch_size: z.number().int().positive(),
-    length: z.number().int().positive(),
-    learning_rate: z.number().positive(),
-  }),
+  drill: drillSchema,
   /** Supervised pre-training (all weights) on problems of its own. */
   pretraining: z.strictObject({
     problems: z.number().int().positive(),

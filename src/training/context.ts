@@ -17,11 +17,10 @@ export function requireTraining(
   backend: ModelBackend,
   stage: string,
 ): (options: TrainingOptions) => Promise<TrainingSession> {
-  const { openTraining } = backend
-  if (!backend.capabilities.train || openTraining === undefined) {
+  if (!backend.capabilities.train || backend.openTraining === undefined) {
     throw new ElenchusError('capability_missing', `${stage}: the backend "${backend.name}" cannot train.`)
   }
-  return openTraining.bind(backend)
+  return backend.openTraining.bind(backend)
 }
 
 export function optimizerOf(config: OptimisationConfig): TrainingOptions['optimizer'] {

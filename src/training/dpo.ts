@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { ModelBackend, PolicyRef, StepResult, TrainBatch, Trajectory } from '../backends/backend.ts'
+import type { PolicyRef, StepResult, TrainBatch, Trajectory } from '../backends/backend.ts'
 import type { DpoConfig } from '../config/training.ts'
 import { ElenchusError } from '../errors.ts'
 import type { PreferencePair } from '../preferences/pair.ts'

@@ -1,30 +1,32 @@
 import type { TrainBatch } from '../backends/backend.ts'
+import type { DrillConfig } from '../config/model.ts'
 import { deriveSeed, Rng } from '../random.ts'
 
 /**
- * One batch of the copy drill: a random run of tokens, then the same run again. Only the second half is a
- * target, so what is learned is to find a token's earlier occurrence and copy what followed (an induction
- * head; Olsson et al. 2022), which every proof step needs.
+ * One batch of the copy drill: a source of distinct random tokens, then spans of it from random places.
+ * The targets are a span's tokens after its first one, so the only way to predict them is to find where the
+ * previous token stood before and to copy what followed it (an induction head; Olsson et al. 2022), which
+ * every proof step needs. A source repeated with a fixed period would be solved by counting positions.
  *
- * @param vocabulary ids are drawn from [0, vocabulary).
+ * @param ids the tokens to draw from; at least `source_length` of them.
  */
-export function drillBatch(options: {
-  readonly vocabulary: number
-  readonly batchSize: number
-  /** Tokens per row, both halves together. */
-  readonly length: number
-  readonly seed: number
-  readonly step: number
-}): TrainBatch {
+export function drillBatch(
+  config: DrillConfig,
+  options: { readonly ids: readonly number[]; readonly seed: number; readonly step: number },
+): TrainBatch {
   const rng = new Rng(deriveSeed(options.seed, 'drill', options.step))
-  const half = Math.floor(options.length / 2)
-  const rows = Array.from({ length: options.batchSize }, () => {
-    const ids = new Int32Array(2 * half)
-    for (let index = 0; index < half; index++) {
-      ids[index] = rng.int(options.vocabulary)
-      ids[half + index] = ids[index] ?? 0
+  const [shortest, longest] = config.span_length
+  const rows = Array.from({ length: config.batch_size }, () => {
+    const source = rng.shuffle(options.ids).slice(0, config.source_length)
+    const ids = [...source]
+    const targets = source.map(() => 0)
+    for (let span = 0; span < config.spans; span++) {
+      const length = shortest + rng.int(longest - shortest + 1)
+      const start = rng.int(config.source_length - length + 1)
+      ids.push(...source.slice(start, start + length))
+      targets.push(...Array.from({ length }, (_, index) => (index === 0 ? 0 : 1)))
     }
-    return { ids, targets: Uint8Array.from(ids, (_, index) => (index >= half ? 1 : 0)) }
+    return { ids: Int32Array.from(ids), targets: Uint8Array.from(targets) }
   })
   return { kind: 'tokens', rows }
 }

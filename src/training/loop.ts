@@ -76,7 +76,11 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
       unit: 'steps',
       metric: { name: 'loss', value: last.loss },
     })
-    if (config.save_every > 0 && step % config.save_every === 0 && step < total) await checkpoint(loop, step)
+    if (config.save_every > 0 && step % config.save_every === 0 && step < total) {
+      // First the rows, then the checkpoint that stands behind them: none of them can be lost.
+      await metrics.flush()
+      await checkpoint(loop, step)
+    }
   }
   return {
     steps: total,

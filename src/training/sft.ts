@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import type { ModelBackend, PolicyRef, SftExample, TrainTarget } from '../backends/backend.ts'
+import type { PolicyRef, SftExample, TrainTarget } from '../backends/backend.ts'
 import type { SftConfig } from '../config/training.ts'
 import { ElenchusError } from '../errors.ts'
 import { writeJsonAtomic } from '../runs/atomic.ts'
 import { openStage } from '../runs/stage.ts'
 import { batchAt, totalSteps } from './batches.ts'
 import type { StageContext } from './context.ts'
-import { requireTraining } from './context.ts'
+import { loraOf, optimizerOf, pick, requireTraining } from './context.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
 
@@ -38,14 +38,14 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
       hint: 'SFT needs problems with a `gold` proof; `elenchus data convert` adds them.',
     })
   }
-  await using run = await openStage({
+  await using run = await openStage<SftSummary>({
     dir: input.dir,
     stage,
     config: { ...config, seed },
     inputs: { data: input.dataFingerprint, start: input.start.fingerprint },
     resume: context.resume,
   })
-  if (run.state === 'finished') return run.summary as SftSummary
+  if (run.summary !== undefined) return run.summary
   context.events({ type: 'stage_started', stage, dir: input.dir })
   await writeJsonAtomic(run.path('sft_config.json'), { ...config, seed })
 
@@ -89,6 +89,5 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
 function sftTarget(config: SftConfig, start: PolicyRef): TrainTarget {
   if (config.lora === null) return { kind: 'full' }
   if (start.kind === 'adapter') return { kind: 'adapter', policy: start }
-  const { rank, alpha, dropout, target_modules: targetModules } = config.lora
-  return { kind: 'new-adapter', lora: { rank, alpha, dropout, targetModules } }
+  return { kind: 'new-adapter', lora: loraOf(config.lora) }
 }

@@ -1,18 +1,35 @@
 import { expect, test } from 'vitest'
 import { drillBatch } from '../../src/training/drill.ts'
 
-test('the second half repeats the first and alone is a target', () => {
-  const batch = drillBatch({ vocabulary: 50, batchSize: 3, length: 20, seed: 1, step: 4 })
+const config = {
+  steps: 1,
+  batch_size: 16,
+  learning_rate: 1,
+  warmup_ratio: 0,
+  source_length: 6,
+  spans: 5,
+  span_length: [2, 4] as [number, number],
+}
+const ids = Array.from({ length: 20 }, (_, index) => 100 + index)
+
+test('every target is what followed the previous token in a source of distinct tokens', () => {
+  const batch = drillBatch(config, { ids, seed: 1, step: 4 })
   if (batch.kind !== 'tokens') throw new Error('expected tokens')
-  expect(batch.rows).toHaveLength(3)
-  for (const { ids, targets } of batch.rows) {
-    expect(ids.slice(10)).toEqual(ids.slice(0, 10))
-    expect([...targets]).toEqual([
-      ...Array.from({ length: 10 }, () => 0),
-      ...Array.from({ length: 10 }, () => 1),
-    ])
-    expect(Math.max(...ids)).toBeLessThan(50)
+  expect(batch.rows).toHaveLength(16)
+  for (const row of batch.rows) {
+    const source = row.ids.slice(0, 6)
+    expect(new Set(source).size).toBe(6)
+    expect(row.targets.slice(0, 6)).toEqual(new Uint8Array(6))
+    expect(row.targets.filter((target) => target === 1).length).toBeGreaterThanOrEqual(5)
+    for (const [index, target] of row.targets.entries()) {
+      if (target === 0) continue
+      expect(row.ids[index]).toBe(source[source.indexOf(row.ids[index - 1] ?? -1) + 1])
+    }
   }
-  expect(drillBatch({ vocabulary: 50, batchSize: 3, length: 20, seed: 1, step: 4 })).toEqual(batch)
-  expect(drillBatch({ vocabulary: 50, batchSize: 3, length: 20, seed: 1, step: 5 })).not.toEqual(batch)
+})
+
+test('a batch is a function of seed and step', () => {
+  const of = (step: number) => drillBatch(config, { ids, seed: 1, step })
+  expect(of(4)).toEqual(of(4))
+  expect(of(4)).not.toEqual(of(5))
 })
