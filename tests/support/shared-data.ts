@@ -24,3 +24,8 @@ export function sharedJsonl<T>(...path: string[]): T[] {
 export function sharedJson(...path: string[]): unknown {
   return JSON.parse(readFileSync(join(ROOT, ...path), 'utf8'))
 }
+
+/** A file as it is, for tests of what reads it. */
+export function sharedText(...path: string[]): string {
+  return readFileSync(join(ROOT, ...path), 'utf8')
+}
