@@ -6,8 +6,8 @@ import { splitSymbols, type Symbols } from './symbols.ts'
 /** Binding strength; the higher binds tighter. Equal strength is one level, where mixing needs parentheses. */
 const LEVELS: readonly (readonly BinaryKind[])[] = [['iff'], ['implies'], ['or', 'xor'], ['and']]
 
-/** A name that can only be meant as a variable: unbound, it is an error, not a constant. */
-const VARIABLE_NAME = /^[u-z]\d*$/
+/** A name that can only be meant as a variable ("x", "y2", but not "y1976"): unbound, it is an error, not a constant. */
+const VARIABLE_NAME = /^[u-z]\d?$/
 
 /**
  * First-order syntax as FOLIO writes it, Unicode or ASCII:

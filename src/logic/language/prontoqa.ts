@@ -186,9 +186,9 @@ class Grammar {
       items.push(item)
     } while (list.next((index) => !this.#startsClause(index)))
     if (list.failed) return null
-    const others = denials.slice(1)
-    if (denials[0] === true && others.includes(false)) {
-      if (others.includes(true)) return reader.fail('It is ambiguous what "not" denies.', start)
+    const others = new Set(denials.slice(1))
+    if (denials[0] === true && others.has(false)) {
+      if (others.has(true)) return reader.fail('It is ambiguous what "not" denies.', start)
       return store.not(this.#joined(list.connective, items))
     }
     return this.#joined(

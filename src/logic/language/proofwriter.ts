@@ -179,21 +179,17 @@ class Grammar {
       return this.#store.constant(name)
     }
     const from = reader.at
-    while (!VERB_ENDS.has(reader.word(reader.at)) && !(isSubject && this.#isVerb(reader.at, from))) {
-      reader.at += 1
-    }
+    const ends = (at: number): boolean =>
+      VERB_ENDS.has(reader.word(at)) || (isSubject && at > from && this.#isVerb(at))
+    while (!ends(reader.at)) reader.at += 1
     if (reader.at === from) return reader.fail('Expected a noun.')
     return this.#store.constant(`the ${reader.slice(from, reader.at).join(' ')}`)
   }
 
   /** A third person with its object behind it. */
-  #isVerb(index: number, from: number): boolean {
+  #isVerb(index: number): boolean {
     const following = this.#reader.word(index + 1)
-    return (
-      index > from &&
-      baseVerb(this.#reader.word(index)) !== null &&
-      (following === 'the' || isName(following))
-    )
+    return baseVerb(this.#reader.word(index)) !== null && (following === 'the' || isName(following))
   }
 
   #items(term: Term): Formula | null {
