@@ -32,10 +32,11 @@ export interface GeneratorOptions {
   /** @default 'fictional' */
   readonly ontology?: Ontology
   /**
-   * Rules beside the subject's own chain. The first gives the queried property with the opposite polarity to
-   * another class; UNKNOWN among the labels needs a second such class. With twice as many, no queried property
-   * stands with a class that only its own rule mentions. Without any, the label can be read off the one rule
-   * that names the property. @default 2
+   * Rules beside the subject's own chain. First come decoys, chains of other classes: one that ends in the queried
+   * property with the opposite polarity, and a second one if UNKNOWN is among the labels. They grow up to `hops` rules
+   * each; what is left become branches that lead nowhere. Short decoys can be told from the subject's
+   * chain by their length (and, in the orders that are not random, by their place); without any, the label can be
+   * read off the one rule that names the property. @default 2
    */
   readonly distractorRules?: number
   /** Facts beside the one that starts the chain: of the subject, and of others. @default 0 */

@@ -33,9 +33,10 @@ export interface Shape {
  * Draws a problem whose label can be read only by following the rules from the subject.
  *
  * The queried property stands at the end of two tracks, once with each polarity; with two decoys a third
- * track ends in another property. The label decides only which of the tracks is the subject's; the polarity of the
- * query, the words, the lengths of the decoys, the branches and the further facts are drawn without looking
- * at it. A property never stands in the condition of a rule, so contrapositives decide no query either.
+ * track ends in another property. The label decides only which of the tracks is the subject's; all else is drawn
+ * without looking at it. Where the distractor rules suffice to make the decoys as long as the subject's track,
+ * the tracks are exchangeable, and nothing but the fact that places the subject tells them apart. A property
+ * never stands in the condition of a rule, so contrapositives decide no query.
  *
  * @returns undefined if the vocabulary has too few words for this draw.
  */
@@ -74,19 +75,12 @@ export function sketchProblem(rng: Rng, shape: Shape, vocabulary: Vocabulary): S
   }
 }
 
-/** Lengths of the decoys and the number of branches; together with one rule per decoy they use up the distractor rules. */
+/** Decoys grow evenly until they are as long as the subject's track; the rules that are left become branches. */
 function spendRules(rng: Rng, shape: Shape): { lengths: number[]; branches: number } {
-  const lengths: number[] = Array.from({ length: shape.decoys }, () => 1)
-  let left = shape.distractorRules - shape.decoys
-  let branches = 0
-  // First of all, no decoy may be known by a class that only its own rule mentions.
-  for (let k = 0; k < lengths.length && shape.hops > 1 && left > 0; k++, left--) lengths[k] = 2
-  for (; left > 0; left--) {
-    const growable = [...lengths.keys()].filter((k) => lengths[k]! < shape.hops)
-    if (growable.length > 0 && coin(rng)) lengths[rng.pick(growable)]!++
-    else branches++
-  }
-  return { lengths: rng.shuffle(lengths), branches }
+  const { decoys, distractorRules, hops } = shape
+  const onDecoys = Math.min(distractorRules, decoys * hops)
+  const lengths = Array.from({ length: decoys }, (_, k) => Math.floor((onDecoys + k) / decoys))
+  return { lengths: rng.shuffle(lengths), branches: distractorRules - onDecoys }
 }
 
 /** What the subject's track and the decoys end in. */
