@@ -1,0 +1,108 @@
+"""One completion while it is being written: its ids, its text, and when it ends.
+
+Both engines feed it token by token. Knows stop rules, which are counted patterns in the text; knows
+nothing of models and nothing of what the patterns mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .detokenise import Detokeniser
+from .errors import WorkerError
+from .protocol import Generate
+
+FinishReason = Literal['stop', 'eos', 'length', 'segment_length', 'prompt_too_long']
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a completion besides its length."""
+
+    stops: Sequence[tuple[str, re.Pattern[str], int]]
+    boundary: re.Pattern[str] | None
+    segment_tokens: int
+    eos_ids: frozenset[int]
+
+
+def read_limits(spec: Generate, eos_ids: frozenset[int]) -> Limits:
+    """Raises `bad_request` for a pattern that is none or a count below 1."""
+    try:
+        stops = [(stop.name, re.compile(stop.pattern), stop.count) for stop in spec.stops]
+        boundary = re.compile(spec.segment.boundary) if spec.segment else None
+    except re.error as error:
+        raise WorkerError('bad_request', f'A stop pattern is no regular expression: {error}') from error
+    if any(count < 1 for _, _, count in stops) or (spec.segment is not None and spec.segment.max_tokens < 1):
+        raise WorkerError('bad_request', 'A stop count and a segment limit must be at least 1.')
+    return Limits(stops, boundary, spec.segment.max_tokens if spec.segment else 0, eos_ids)
+
+
+class _Counter:
+    """Counts matches as text grows: a match counts once it is there, and the search goes on behind it."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern = pattern
+        self._from = 0
+        self.count = 0
+
+    def update(self, text: str) -> bool:
+        """Whether there were new matches."""
+        before = self.count
+        while self._from <= len(text) and (match := self._pattern.search(text, self._from)) is not None:
+            self.count += 1
+            # An empty match would be found again at the same place.
+            self._from = max(match.end(), match.start() + 1)
+        return self.count > before
+
+
+class Completion:
+    """Grows by `push` until that returns why it ended. `logprobs` is one number per id."""
+
+    def __init__(
+        self, key: str, prompt_tokens: int, max_tokens: int, limits: Limits, texts: Detokeniser
+    ) -> None:
+        self.key = key
+        self.prompt_tokens = prompt_tokens
+        self.max_tokens = max_tokens
+        self.ids: list[int] = []
+        self.logprobs: list[float] = []
+        self.finish_reason: FinishReason | None = None
+        self.stop_name: str | None = None
+        self._limits = limits
+        self._texts = texts
+        self._growth = texts.growth()
+        self._grown = ''
+        self._stops = [_Counter(pattern) for _, pattern, _ in limits.stops]
+        self._boundary = _Counter(limits.boundary) if limits.boundary is not None else None
+        self._segment_tokens = 0
+
+    @property
+    def text(self) -> str:
+        return self._texts.text(self.ids)
+
+    def push(self, id: int, logprob: float) -> bool:
+        """Adds a token; whether the completion has ended with it."""
+        self.ids.append(id)
+        self.logprobs.append(logprob)
+        self.finish_reason = self._ended_by(id)
+        return self.finish_reason is not None
+
+    def _ended_by(self, id: int) -> FinishReason | None:
+        if id in self._limits.eos_ids:
+            return 'eos'
+        self._segment_tokens += 1
+        added = self._growth.add(id)
+        if added:
+            self._grown += added
+            for counter, (name, _, count) in zip(self._stops, self._limits.stops, strict=True):
+                if counter.update(self._grown) and counter.count >= count:
+                    self.stop_name = name
+                    return 'stop'
+            if self._boundary is not None and self._boundary.update(self._grown):
+                self._segment_tokens = 0
+        if self._boundary is not None and self._segment_tokens >= self._limits.segment_tokens:
+            return 'segment_length'
+        return 'length' if len(self.ids) >= self.max_tokens else None

@@ -1,0 +1,83 @@
+"""What this worker runs on: device, library versions, and warnings about them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from .connection import Connection
+from .protocol import PROTOCOL
+
+CAPABILITIES = ['generate', 'score', 'train.sft', 'train.dpo', 'adapters', 'tokenizer.train', 'model.create']
+
+TESTED = {
+    'torch': '2.13.0',
+    'transformers': '5.18.0',
+    'peft': '0.21.0',
+    'tokenizers': '0.23.1',
+    'safetensors': '0.8.0',
+    'pyzmq': '27.2.0',
+    'msgspec': '0.21.0',
+}
+"""The versions of requirements.txt; `tests/test_environment.py` holds them together."""
+
+CREDITS_CPU = 512
+CREDITS_ACCELERATOR = 2048
+
+
+def pick_device(local_rank: int) -> torch.device:
+    """The accelerator of this rank, or the CPU. Visibility is the launcher's matter."""
+    if torch.cuda.is_available():
+        return torch.device('cuda', local_rank % torch.cuda.device_count())
+    return torch.device('cpu')
+
+
+def versions() -> dict[str, str]:
+    """Installed versions, read from package metadata: importing them would take seconds."""
+    found = {'python': platform.python_version()}
+    for name in TESTED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = 'absent'
+    return found
+
+
+def version_warnings(found: dict[str, str]) -> list[str]:
+    return [
+        f'{name} {found[name]} is outside the tested set ({tested}).'
+        for name, tested in TESTED.items()
+        if found[name].split('+')[0] != tested
+    ]
+
+
+def greeting(connection: Connection, device: torch.device) -> dict[str, Any]:
+    """Body of `hello`."""
+    found = versions()
+    return {
+        'token': connection.token,
+        'protocol': PROTOCOL,
+        'rank': connection.rank,
+        'world_size': connection.world_size,
+        'local_rank': connection.local_rank,
+        'device': str(device),
+        'pid': os.getpid(),
+        'epoch': connection.epoch,
+        'capabilities': CAPABILITIES,
+        'versions': found,
+        'warnings': version_warnings(found),
+        'credits': CREDITS_CPU if device.type == 'cpu' else CREDITS_ACCELERATOR,
+    }
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not tell."""
+    if sys.platform != 'linux':
+        return 0
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')

@@ -1,0 +1,254 @@
+"""The one loaded base model and what is written from it.
+
+Knows Hugging Face folders, dtypes and devices. Knows nothing of adapters beyond that PEFT may have put
+layers into the model, which have to be taken out again when plain weights are written.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from .errors import WorkerError
+from .files import atomic_folder, folder_signature, weights_fingerprint
+from .logprobs import has_plain_head
+from .protocol import ModelLoad
+
+_DOWNLOADED = ['*.safetensors', '*.json', '*.model', '*.txt', '*.jinja']
+
+
+@dataclass
+class Base:
+    """A causal language model with its tokenizer.
+
+    `fingerprint` identifies the weights as loaded or last saved; `trained` says that they have changed
+    since, so that loading the same folder again is not free.
+    """
+
+    model: Any
+    tokenizer: Any
+    config: Any
+    """As stored, before `sliding_window` was taken out."""
+    source: Path
+    settings: ModelLoad
+    signature: tuple[Any, ...]
+    fingerprint: str
+    max_positions: int
+    device: torch.device
+    load_s: float
+    eos_ids: frozenset[int]
+    plain_head: bool
+    trained: bool = False
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @property
+    def vocab_size(self) -> int:
+        return self.model.config.vocab_size
+
+    def facts(self) -> dict[str, Any]:
+        """Body of `model.load`'s result."""
+        return {
+            'fingerprint': self.fingerprint,
+            'num_parameters': count_parameters(plain_weights(self.model)),
+            'vocab_size': self.vocab_size,
+            'max_positions': self.max_positions,
+            'eos_token_id': self.tokenizer.eos_token_id,
+            'dtype': str(self.dtype).removeprefix('torch.'),
+            'device': str(self.device),
+            'load_s': self.load_s,
+        }
+
+    def encode(self, texts: list[str], special_tokens: bool) -> list[list[int]]:
+        """Token ids of each text, with the special tokens that the tokenizer adds, if wanted."""
+        if not texts:
+            return []
+        return self.tokenizer(texts, add_special_tokens=special_tokens, return_attention_mask=False)[
+            'input_ids'
+        ]
+
+    def encode_arrays(self, texts: list[str], special_tokens: bool) -> list[npt.NDArray[np.int32]]:
+        return [np.asarray(ids, dtype=np.int32) for ids in self.encode(texts, special_tokens)]
+
+    def adopt(self, path: str, fingerprint: str) -> None:
+        """The weights have just been written to `path`: that is where they come from now."""
+        self.source = Path(path).resolve()
+        self.signature = folder_signature(self.source)
+        self.fingerprint = fingerprint
+        self.trained = False
+
+
+def resolve_folder(model: str, revision: str | None) -> Path:
+    """The local folder of a model or adapter: itself, or a snapshot of a hub repository."""
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if os.path.isabs(model) or model.startswith(('.', '~')) or model.count('/') != 1:
+        raise WorkerError('model_load_failed', f'There is no folder {model}.', path=model)
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(
+            model, revision=revision, allow_patterns=_DOWNLOADED, ignore_patterns=['consolidated*', '*/*']
+        )
+        if not any(Path(folder).glob('*.safetensors')):
+            folder = snapshot_download(
+                model,
+                revision=revision,
+                allow_patterns=[*_DOWNLOADED, 'pytorch_model*.bin'],
+                ignore_patterns=['*/*'],
+            )
+    except Exception as error:
+        raise WorkerError(
+            'model_load_failed',
+            f'{model} is neither a folder nor a reachable hub repository: {error}',
+            path=model,
+        ) from error
+    return Path(folder)
+
+
+def _pick_dtype(wanted: str, device: torch.device) -> torch.dtype | str:
+    if wanted == 'auto':
+        # Half precision is slow and coarse on the CPU; accelerators take what the checkpoint holds.
+        return torch.float32 if device.type == 'cpu' else 'auto'
+    return torch.float32 if wanted == 'float32' else torch.bfloat16
+
+
+def load_base(settings: ModelLoad, device: torch.device) -> Base:
+    """Loads a causal LM and its tokenizer. Raises `model_load_failed` with the reason."""
+    started = time.monotonic()
+    folder = resolve_folder(settings.model, settings.revision)
+    signature = folder_signature(folder)
+    trust = settings.trust_remote_code
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
+        stored_config = copy.deepcopy(config)
+        max_positions = int(config.max_position_embeddings)
+        if getattr(config, 'sliding_window', None):
+            # Below the window, sliding and full attention are the same; full has the faster kernels.
+            max_positions = min(max_positions, int(config.sliding_window))
+            config.sliding_window = None
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, config=config, dtype=_pick_dtype(settings.dtype, device), trust_remote_code=trust
+        )
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
+    except WorkerError:
+        raise
+    except Exception as error:
+        raise WorkerError('model_load_failed', f'{settings.model} could not be loaded: {error}') from error
+    model.to(device).eval().requires_grad_(False)
+    if tokenizer.eos_token_id is None:
+        raise WorkerError(
+            'model_load_failed', f'The tokenizer of {settings.model} has no end-of-sequence token.'
+        )
+    return Base(
+        model=model,
+        tokenizer=tokenizer,
+        config=stored_config,
+        source=folder,
+        settings=settings,
+        signature=signature,
+        fingerprint=weights_fingerprint(folder),
+        max_positions=max_positions,
+        device=device,
+        load_s=time.monotonic() - started,
+        eos_ids=_eos_ids(model, tokenizer),
+        plain_head=has_plain_head(model),
+    )
+
+
+def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every id that ends a completion: chat models list several in their generation config."""
+    listed = model.generation_config.eos_token_id if model.generation_config is not None else None
+    ids = listed if isinstance(listed, list) else [listed]
+    return frozenset(id for id in (*ids, tokenizer.eos_token_id) if id is not None)
+
+
+def is_current(base: Base, settings: ModelLoad) -> bool:
+    """Whether loading `settings` would give exactly what is loaded."""
+    if base.trained:
+        return False
+    # Threads and deadline do not change weights.
+    wanted = (settings.dtype, settings.trust_remote_code)
+    if wanted != (base.settings.dtype, base.settings.trust_remote_code):
+        return False
+    folder = resolve_folder(settings.model, settings.revision)
+    return folder == base.source and folder_signature(folder) == base.signature
+
+
+def release() -> None:
+    """Gives memory of dropped tensors back to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+# Writing plain weights
+
+
+def plain_weights(model: Any) -> dict[str, torch.Tensor]:
+    """The base's own weights under their original names, whatever PEFT has put around them.
+
+    Tied weights appear under each of their names.
+    """
+    plain: dict[str, torch.Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        if '.base_layer.' in name:
+            plain[name.replace('.base_layer.', '.')] = tensor
+        elif '.original_module.' in name:
+            plain[name.replace('.original_module.', '.')] = tensor
+        elif '.lora_' not in name and '.modules_to_save.' not in name:
+            plain[name] = tensor
+    return plain
+
+
+def count_parameters(weights: dict[str, torch.Tensor]) -> int:
+    """Numbers stored; tied weights count once."""
+    return sum({weight.data_ptr(): weight.numel() for weight in weights.values()}.values())
+
+
+def merged_weights(model: Any, adapter: str) -> dict[str, torch.Tensor]:
+    """Base plus adapter in fp32 on the CPU, rounded once to the base's dtype. The model is not touched."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    merged = {name: tensor.detach().to('cpu', copy=True) for name, tensor in plain_weights(model).items()}
+    for name, tensor in model.state_dict().items():
+        marker = f'.modules_to_save.{adapter}.'
+        if marker in name:
+            merged[name.replace(marker, '.')] = tensor.detach().to('cpu', copy=True)
+    for name, module in model.named_modules():
+        if not isinstance(module, BaseTunerLayer):
+            continue
+        tuned: Any = module
+        layer = copy.deepcopy(tuned).to('cpu', torch.float32)
+        layer.merge(adapter_names=[adapter])
+        for part, tensor in layer.get_base_layer().state_dict().items():
+            key = f'{name}.{part}'
+            merged[key] = tensor.to(merged[key].dtype)
+    return merged
+
+
+def write_model(base: Base, weights: dict[str, torch.Tensor], path: str) -> str:
+    """Writes a Hugging Face folder with tokenizer, atomically; returns the fingerprint of its weights."""
+    with torch.device('meta'):
+        shell = type(base.model)(copy.deepcopy(base.config))
+    shell.load_state_dict(weights, strict=True, assign=True)
+    shell.tie_weights()
+    shell.config.dtype = base.dtype
+    shell.generation_config = base.model.generation_config
+    with atomic_folder(path) as folder:
+        shell.save_pretrained(folder)
+        base.tokenizer.save_pretrained(folder)
+    return weights_fingerprint(Path(path))

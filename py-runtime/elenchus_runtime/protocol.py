@@ -1,0 +1,417 @@
+"""The wire's shapes as typed structs, and the framing of blobs (`docs/wire.md`).
+
+Knows names, types and byte order. Knows nothing of sockets, models or tensors: blobs are numpy arrays.
+Unknown fields are refused: both sides carry the same protocol version, so a field that one of them
+does not know is a mistake that must not pass silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from .errors import WorkerError
+
+PROTOCOL = 1
+FRAME_BYTES = 1 << 20
+
+Kind = Literal[
+    'hello', 'welcome', 'request', 'accepted', 'event', 'result', 'error', 'ping', 'pong', 'cancel', 'bye'
+]
+DType = Literal['i32', 'f32', 'f64', 'u8']
+Blobs = dict[str, npt.NDArray[Any]]
+
+_NUMPY: Mapping[str, np.dtype[Any]] = {
+    'i32': np.dtype('<i4'),
+    'f32': np.dtype('<f4'),
+    'f64': np.dtype('<f8'),
+    'u8': np.dtype('u1'),
+}
+_WIRE: Mapping[np.dtype[Any], DType] = {
+    np.dtype('<i4'): 'i32',
+    np.dtype('<f4'): 'f32',
+    np.dtype('<f8'): 'f64',
+    np.dtype('u1'): 'u8',
+}
+
+
+class BlobSpec(msgspec.Struct):
+    name: str
+    dtype: DType
+    shape: list[int]
+
+
+class Header(msgspec.Struct):
+    """First frame of every message. `body` stays raw until its operation is known."""
+
+    v: int
+    kind: Kind
+    id: str
+    body: msgspec.Raw = msgspec.Raw(b'\x80')
+    op: str | None = None
+    blobs: list[BlobSpec] = []
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Base of every request body."""
+
+    deadline_s: float | None = None
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Base of what stands inside a body."""
+
+
+# Models
+
+
+class SpecialTokens(Part):
+    eos: str
+    pad: str
+    bos: str | None = None
+    unk: str | None = None
+
+
+class TokenizerTrain(Body):
+    path: str
+    texts_path: str
+    phrase_patterns: list[str]
+    special_tokens: SpecialTokens
+
+
+class Architecture(Part):
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+    max_positions: int
+    rope_theta: float
+    tie_embeddings: bool
+    attention_bias: bool
+    initializer_range: float
+    num_kv_heads: int | None = None
+    look_back_heads: list[int] | None = None
+
+
+class ModelCreate(Body):
+    path: str
+    tokenizer_path: str
+    architecture: Architecture
+    seed: int
+
+
+class ModelLoad(Body):
+    model: str
+    dtype: Literal['auto', 'float32', 'bfloat16'] = 'auto'
+    revision: str | None = None
+    trust_remote_code: bool = False
+    deterministic: bool = False
+    threads: int | None = None
+
+
+class ModelUnload(Body):
+    pass
+
+
+class ModelSave(Body):
+    path: str
+
+
+class ModelMerge(Body):
+    policy: str
+    path: str
+
+
+# Adapters
+
+
+class AdapterCreate(Body):
+    name: str
+    rank: int
+    alpha: float
+    dropout: float
+    target_modules: list[str] | Literal['all-linear']
+    seed: int
+
+
+class AdapterLoad(Body):
+    name: str
+    path: str
+    trainable: bool
+
+
+class AdapterSave(Body):
+    name: str
+    path: str
+
+
+class AdapterFreeze(Body):
+    name: str
+
+
+class AdapterDrop(Body):
+    name: str
+
+
+# Generation and scoring
+
+
+class GenerateItem(Part):
+    key: str
+    prompt: str
+    seed: int
+
+
+class Sampling(Part):
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+
+
+class StopRule(Part):
+    name: str
+    pattern: str
+    count: int
+
+
+class SegmentRule(Part):
+    boundary: str
+    max_tokens: int
+
+
+class Generate(Body):
+    policy: str | None
+    requests: list[GenerateItem]
+    sampling: Sampling
+    engine: Literal['auto', 'native', 'transformers'] = 'auto'
+    stops: list[StopRule] = []
+    segment: SegmentRule | None = None
+    max_prompt_tokens: int | None = None
+    logprobs: bool = True
+    deterministic: bool = False
+    slots: int | None = None
+
+
+class Encode(Body):
+    texts: list[str]
+    special_tokens: bool
+
+
+class Score(Body):
+    policy: str | None
+    prompts: list[str]
+    rows: list[int]
+    micro_batch_tokens: int
+    temperature: float = 1.0
+
+
+# Training
+
+
+class OptimizerSettings(Part):
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    max_grad_norm: float
+
+
+class TrainBegin(Body):
+    session: str
+    algorithm: Literal['sft', 'dpo', 'ppo']
+    policy: str | None
+    optimizer: OptimizerSettings
+    micro_batch_tokens: int
+    gradient_checkpointing: bool = False
+    seed: int = 0
+    deterministic: bool = False
+
+
+class SftBatch(Part, tag='sft', tag_field='type'):
+    prompts: list[str]
+    completions: list[str]
+    max_length: int
+    append_eos: bool = True
+
+
+class SftIdsBatch(Part, tag='sft_ids', tag_field='type'):
+    """Blobs `ids`, `ids_lengths`: completions as they were sampled."""
+
+    prompts: list[str]
+    rows: list[int]
+    max_length: int
+
+
+class LmIdsBatch(Part, tag='lm_ids', tag_field='type'):
+    """Blobs `ids`, `ids_lengths`, `target_mask`: trains on the marked positions."""
+
+
+class DpoBatch(Part, tag='dpo', tag_field='type'):
+    """Blobs `ids`, `ids_lengths` (trajectories), `reference_sums` (f64, per trajectory)."""
+
+    prompts: list[str]
+    rows: list[int]
+    pairs: list[tuple[int, int]]
+    beta: float
+    max_length: int
+    loss: Literal['sigmoid', 'ipo', 'hinge', 'robust'] = 'sigmoid'
+    weights: list[float] | None = None
+    label_smoothing: float = 0.0
+    nll_coef: float = 0.0
+    length_normalised: bool = False
+
+
+Batch = SftBatch | SftIdsBatch | LmIdsBatch | DpoBatch
+
+
+class TrainStep(Body):
+    session: str
+    step: int
+    learning_rate: float
+    batch: Batch
+
+
+class TrainEnd(Body):
+    session: str
+
+
+class CheckpointSave(Body):
+    session: str
+    path: str
+    cursor: Any = None
+
+
+class CheckpointLoad(Body):
+    session: str
+    path: str
+
+
+class Stats(Body):
+    pass
+
+
+OP_BODIES: Mapping[str, type[Body]] = {
+    'tokenizer.train': TokenizerTrain,
+    'model.create': ModelCreate,
+    'model.load': ModelLoad,
+    'model.unload': ModelUnload,
+    'model.save': ModelSave,
+    'model.merge': ModelMerge,
+    'adapter.create': AdapterCreate,
+    'adapter.load': AdapterLoad,
+    'adapter.save': AdapterSave,
+    'adapter.freeze': AdapterFreeze,
+    'adapter.drop': AdapterDrop,
+    'generate': Generate,
+    'encode': Encode,
+    'score': Score,
+    'train.begin': TrainBegin,
+    'train.step': TrainStep,
+    'train.end': TrainEnd,
+    'checkpoint.save': CheckpointSave,
+    'checkpoint.load': CheckpointLoad,
+    'stats': Stats,
+}
+
+_encoder = msgspec.msgpack.Encoder()
+_header_decoder = msgspec.msgpack.Decoder(Header)
+_body_decoders = {op: msgspec.msgpack.Decoder(body) for op, body in OP_BODIES.items()}
+
+
+def decode_body(op: str, raw: msgspec.Raw) -> Body:
+    """The typed body of a request. Raises `unknown_op`, or `bad_request` naming the field at fault."""
+    decoder = _body_decoders.get(op)
+    if decoder is None:
+        raise WorkerError('unknown_op', f'This worker has no operation {op!r}.')
+    try:
+        return decoder.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise WorkerError('bad_request', f'The body of {op} is not valid: {error}') from error
+
+
+def encode_message(
+    kind: Kind,
+    id: str,
+    body: Mapping[str, Any],
+    blobs: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> list[bytes | memoryview]:
+    """Frames of one message: the header, then every blob in pieces of at most 1 MiB."""
+    specs: list[dict[str, Any]] = []
+    frames: list[bytes | memoryview] = []
+    for name, array in (blobs or {}).items():
+        dtype = _WIRE.get(array.dtype)
+        assert dtype is not None, f'blob {name}: dtype {array.dtype} is not one of the wire'
+        specs.append({'name': name, 'dtype': dtype, 'shape': list(array.shape)})
+        view = np.ascontiguousarray(array).view(np.uint8).reshape(-1).data
+        frames.extend(view[at : at + FRAME_BYTES] for at in range(0, len(view), FRAME_BYTES))
+    header: dict[str, Any] = {'v': PROTOCOL, 'kind': kind, 'id': id, 'body': body}
+    if specs:
+        header['blobs'] = specs
+    return [_encoder.encode(header), *frames]
+
+
+def decode_message(frames: Sequence[bytes]) -> tuple[Header, Blobs]:
+    """Header and blobs of one message. Raises `protocol_violation` on anything malformed."""
+    if not frames:
+        raise WorkerError('protocol_violation', 'A message without frames.')
+    try:
+        header = _header_decoder.decode(frames[0])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WorkerError('protocol_violation', f'The header cannot be read: {error}') from error
+    if header.v != PROTOCOL:
+        raise WorkerError(
+            'protocol_violation', f'Protocol version {header.v}, this worker speaks {PROTOCOL}.', got=header.v
+        )
+    return header, _join_blobs(header.blobs, frames[1:])
+
+
+def _join_blobs(specs: Sequence[BlobSpec], frames: Sequence[bytes]) -> Blobs:
+    blobs: Blobs = {}
+    at = 0
+    for spec in specs:
+        dtype = _NUMPY[spec.dtype]
+        if any(extent < 0 for extent in spec.shape):
+            raise WorkerError('protocol_violation', f'Blob {spec.name} has shape {spec.shape}.')
+        count = 1
+        for extent in spec.shape:
+            count *= extent
+        size = count * dtype.itemsize
+        pieces = -(-size // FRAME_BYTES)
+        data = b''.join(frames[at : at + pieces])
+        if len(data) != size:
+            raise WorkerError(
+                'protocol_violation', f'Blob {spec.name} has {len(data)} bytes, its shape needs {size}.'
+            )
+        if spec.name in blobs:
+            raise WorkerError('protocol_violation', f'Blob {spec.name} is described twice.')
+        blobs[spec.name] = np.frombuffer(data, dtype=dtype).reshape(spec.shape)
+        at += pieces
+    if at != len(frames):
+        raise WorkerError('protocol_violation', f'{len(frames) - at} frames belong to no blob.')
+    return blobs
+
+
+def pack_ragged(name: str, rows: Sequence[npt.NDArray[Any]], dtype: DType) -> Blobs:
+    """Two blobs: `NAME`, the rows one after the other, and `NAME_lengths`."""
+    flat = np.concatenate(rows) if rows else np.empty(0)
+    return {
+        name: flat.astype(_NUMPY[dtype], copy=False),
+        f'{name}_lengths': np.asarray([len(row) for row in rows], dtype=_NUMPY['i32']),
+    }
+
+
+def unpack_ragged(name: str, blobs: Blobs) -> list[npt.NDArray[Any]]:
+    """Rows of a ragged blob. Raises `bad_request` if a blob is absent or the lengths do not add up."""
+    flat, lengths = need_blob(name, blobs), need_blob(f'{name}_lengths', blobs)
+    if flat.ndim != 1 or lengths.ndim != 1 or (lengths < 0).any() or int(lengths.sum()) != len(flat):
+        raise WorkerError('bad_request', f'{name}_lengths do not add up to the length of {name}.')
+    return np.split(flat, np.cumsum(lengths)[:-1]) if len(lengths) else []
+
+
+def need_blob(name: str, blobs: Blobs) -> npt.NDArray[Any]:
+    if name not in blobs:
+        raise WorkerError('bad_request', f'The blob {name} is missing.')
+    return blobs[name]

@@ -1,0 +1,47 @@
+"""Log-probabilities of given completions, in the order they were given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from .errors import WorkerError
+from .job import Job
+from .logprobs import target_logprobs
+from .models import Base, release
+from .rows import Row, pack, pad
+
+
+@torch.no_grad()
+def score_rows(
+    base: Base, model: Any, rows: Sequence[Row], temperature: float, budget: int, job: Job
+) -> list[npt.NDArray[np.float32]]:
+    """One array of target log-probabilities per row. Halves the micro-batch when memory runs out."""
+    scores: list[npt.NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(rows)
+    with_targets = [index for index, row in enumerate(rows) if row.num_targets]
+    batches = pack([len(rows[index].ids) for index in with_targets], budget)
+    waiting = [[with_targets[place] for place in batch] for batch in reversed(batches)]
+    done = len(rows) - len(with_targets)
+    while waiting:
+        members = waiting.pop()
+        try:
+            batch = pad([rows[index] for index in members], base.device)
+            values = target_logprobs(model, base.plain_head, batch, temperature).cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            if len(members) == 1:
+                raise WorkerError('out_of_memory', 'A single row does not fit into memory.') from error
+            middle = len(members) // 2
+            waiting += [members[middle:], members[:middle]]
+            release()
+            continue
+        bounds = np.cumsum([rows[index].num_targets for index in members])[:-1]
+        for index, part in zip(members, np.split(values, bounds), strict=True):
+            scores[index] = part
+        done += len(members)
+        job.advance()
+        job.progress(done, len(rows))
+    return scores

@@ -1,0 +1,284 @@
+"""The worker's socket, on a thread of its own; compute never touches it.
+
+Knows ZeroMQ, delivery and nothing else: pings are answered, requests accepted, cancels flagged and ended
+requests replayed while the compute loop is deep in a step. The compute loop takes jobs from a queue and
+hands back messages through a bounded buffer, so a slow orchestrator slows the worker down instead of
+filling its memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import sys
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy.typing as npt
+import zmq
+
+from .connection import Connection
+from .errors import WorkerError
+from .job import Job
+from .protocol import Blobs, Header, Kind, decode_message, encode_message
+from .pulse import Pulse
+
+Frames = list[bytes | memoryview]
+
+OUTBOUND_BYTES = 64 << 20
+REPLAY_COUNT = 64
+REPLAY_BYTES = 64 << 20
+QUEUED_JOBS = 64
+HELLO_ID = 'hello'
+WELCOME_TIMEOUT_S = 30.0
+LARGEST_FRAME = 256 << 20
+"""Headers hold prompts and may be large, but not without bound."""
+
+
+class Welcome(msgspec.Struct):
+    heartbeat_s: float
+
+
+class Refusal(msgspec.Struct):
+    code: str
+    message: str
+
+
+def error_body(error: WorkerError) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        'code': error.code,
+        'message': str(error),
+        'retryable': error.retryable,
+        'details': error.details,
+    }
+    if error.hint is not None:
+        body['hint'] = error.hint
+    return body
+
+
+def _size(frames: Frames) -> int:
+    return sum(len(frame) for frame in frames)
+
+
+class Transport:
+    """Start it, take jobs with `next_job`, end each with `finish`, and `close` at the end.
+
+    `refusal` is set when the orchestrator did not welcome this worker.
+    """
+
+    def __init__(self, connection: Connection, hello: Mapping[str, Any], pulse: Pulse) -> None:
+        self.refusal: str | None = None
+        self._connection = connection
+        self._hello = hello
+        self._pulse = pulse
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._open: dict[str, Job] = {}
+        self._ended: OrderedDict[str, Frames] = OrderedDict()
+        self._ended_bytes = 0
+        self._outbound: deque[Frames] = deque()
+        self._outbound_bytes = 0
+        self._room = threading.Condition()
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._stopping = False
+        self._welcomed = False
+        self._thread = threading.Thread(target=self._run, name='transport', daemon=True)
+
+    # Called by the compute loop
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def next_job(self) -> Job | None:
+        """Waits for the next request; `None` when the worker should leave."""
+        return self._jobs.get()
+
+    def finish(
+        self,
+        job: Job,
+        kind: Kind,
+        body: Mapping[str, Any],
+        blobs: Mapping[str, npt.NDArray[Any]] | None = None,
+    ) -> None:
+        """Sends the one `result` or `error` of a job and keeps it for a repeated request."""
+        frames = encode_message(kind, job.id, body, blobs)
+        with self._room:
+            del self._open[job.id]
+            self._ended[job.id] = frames
+            self._ended_bytes += _size(frames)
+            while len(self._ended) > REPLAY_COUNT or (
+                len(self._ended) > 1 and self._ended_bytes > REPLAY_BYTES
+            ):
+                self._ended_bytes -= _size(self._ended.popitem(last=False)[1])
+        self._queue(frames)
+
+    def stop(self) -> None:
+        """Ends the running job at its next check, then `next_job` returns `None`. Any thread may call it."""
+        for job in list(self._open.values()):
+            job.cancelled = True
+        self._jobs.put(None)
+
+    def close(self) -> None:
+        """Says `bye`, sends what is left for at most two seconds, and ends the thread."""
+        self._queue(encode_message('bye', 'bye', {}))
+        self._stopping = True
+        self._wake()
+        self._thread.join(timeout=5)
+
+    def _send(
+        self, kind: Kind, id: str, body: Mapping[str, Any], blobs: Mapping[str, npt.NDArray[Any]] | None
+    ) -> None:
+        self._queue(encode_message(kind, id, body, blobs))
+
+    def _queue(self, frames: Frames) -> None:
+        size = _size(frames)
+        with self._room:
+            on_socket_thread = threading.current_thread() is self._thread
+            while self._outbound_bytes > 0 and self._outbound_bytes + size > OUTBOUND_BYTES:
+                if on_socket_thread or self._stopping:
+                    break
+                self._room.wait(timeout=1)
+            self._outbound.append(frames)
+            self._outbound_bytes += size
+        self._wake()
+
+    def _wake(self) -> None:
+        # If it would block, the thread has not read the earlier ones yet, so it is awake.
+        with contextlib.suppress(BlockingIOError):
+            self._wake_out.send(b'\0')
+
+    # On the socket thread
+
+    def _run(self) -> None:
+        context = zmq.Context()
+        dealer = context.socket(zmq.DEALER)
+        try:
+            dealer.setsockopt(zmq.ROUTING_ID, self._connection.routing_id)
+            dealer.setsockopt(zmq.LINGER, 2000)
+            dealer.setsockopt(zmq.MAXMSGSIZE, LARGEST_FRAME)
+            # ZeroMQ's own threads answer these even while Python is held up.
+            dealer.setsockopt(zmq.HEARTBEAT_IVL, max(1, int(self._connection.heartbeat_s * 1000)))
+            dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 30_000)
+            dealer.connect(self._connection.endpoint)
+            dealer.send_multipart(encode_message('hello', HELLO_ID, self._hello))
+            self._serve(dealer)
+        except Exception as error:
+            self.refusal = f'The socket thread failed: {error!r}'
+            raise
+        finally:
+            dealer.close()
+            context.term()
+            self._jobs.put(None)
+
+    def _serve(self, dealer: zmq.Socket[bytes]) -> None:
+        poller = zmq.Poller()
+        poller.register(self._wake_in, zmq.POLLIN)
+        deadline = time.monotonic() + WELCOME_TIMEOUT_S
+        while True:
+            blocked = bool(self._outbound) and not self._flush(dealer)
+            if self._stopping and not self._outbound:
+                return
+            if not self._welcomed and time.monotonic() > deadline:
+                self.refusal = f'No welcome from {self._connection.endpoint} within {WELCOME_TIMEOUT_S:g} s.'
+                return
+            poller.register(dealer, zmq.POLLIN | (zmq.POLLOUT if blocked else 0))
+            ready = dict(poller.poll(1000))
+            if self._wake_in.fileno() in ready:
+                self._drain_wake()
+            if ready.get(dealer, 0) & zmq.POLLIN:
+                self._receive(dealer)
+            if self.refusal is not None:
+                return
+
+    def _drain_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._wake_in.recv(4096):
+                pass
+
+    def _flush(self, dealer: zmq.Socket[bytes]) -> bool:
+        """Sends what is queued; false if the peer takes no more for now."""
+        while True:
+            with self._room:
+                if not self._outbound:
+                    return True
+                frames = self._outbound[0]
+            try:
+                dealer.send_multipart(frames, flags=zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return False
+            with self._room:
+                self._outbound.popleft()
+                self._outbound_bytes -= _size(frames)
+                self._room.notify_all()
+
+    def _receive(self, dealer: zmq.Socket[bytes]) -> None:
+        """Takes what has arrived, a bounded number at a time so that sending is not starved."""
+        for _ in range(64):
+            try:
+                frames = dealer.recv_multipart(flags=zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            try:
+                header, blobs = decode_message(frames)
+            except WorkerError as error:
+                print(f'Refused a message: {error}', file=sys.stderr, flush=True)
+                self._send('error', '', error_body(error), None)
+                continue
+            self._handle(header, blobs)
+
+    def _handle(self, header: Header, blobs: Blobs) -> None:
+        match header.kind:
+            case 'ping':
+                self._send('pong', header.id, self._pulse.report(), None)
+            case 'request':
+                self._accept(header, blobs)
+            case 'cancel':
+                job = self._open.get(header.id)
+                if job is not None:
+                    job.cancelled = True
+            case 'welcome':
+                self._welcomed = True
+            case 'error':
+                self._refused(header)
+            case 'bye':
+                self.stop()
+            case _:
+                error = WorkerError('protocol_violation', f'A worker is never sent {header.kind!r}.')
+                self._send('error', header.id, error_body(error), None)
+
+    def _refused(self, header: Header) -> None:
+        try:
+            refusal = msgspec.msgpack.decode(header.body, type=Refusal)
+            self.refusal = f'{refusal.code}: {refusal.message}'
+        except msgspec.MsgspecError:
+            self.refusal = 'The orchestrator refused this worker without a readable reason.'
+
+    def _accept(self, header: Header, blobs: Blobs) -> None:
+        with self._room:
+            running = header.id in self._open
+            ended = self._ended.get(header.id)
+            full = len(self._open) >= QUEUED_JOBS
+        if header.op is None or not header.id:
+            error = WorkerError('protocol_violation', 'A request needs an id and an op.')
+            self._send('error', header.id, error_body(error), None)
+        elif ended is not None:
+            self._queue(ended)
+        elif running:
+            self._send('accepted', header.id, {}, None)
+        elif full:
+            error = WorkerError(
+                'protocol_violation', f'More than {QUEUED_JOBS} requests are open on this worker.'
+            )
+            self._send('error', header.id, error_body(error), None)
+        else:
+            job = Job(header.id, header.op, header.body, blobs, self._send, self._pulse)
+            with self._room:
+                self._open[header.id] = job
+            self._send('accepted', header.id, {}, None)
+            self._jobs.put(job)
