@@ -68,12 +68,6 @@ export async function writeJsonl(
 export interface JsonlWriterOptions {
   /** Continue an existing file; without it an existing file is refused, never truncated. */
   readonly resume?: boolean
-  /**
-   * On resume, records that belong together (the samples of one problem) are kept as whole groups of
-   * this many; a group that was cut short is removed and is to be written again.
-   * @default 1
-   */
-  readonly recordsPerGroup?: number
   /** On resume, the first record for which this is false is removed, and everything after it. */
   readonly keepWhile?: (record: unknown) => boolean
 }
@@ -235,24 +229,23 @@ interface Recovered {
 
 /** The whole records at the beginning of a file; undefined if there is no file. */
 async function recover(path: string, options: JsonlWriterOptions): Promise<Recovered | undefined> {
-  const group = options.recordsPerGroup ?? 1
-  let records = 0
-  let kept: Recovered = { records: 0, bytes: 0 }
   try {
     await stat(path)
   } catch (error) {
     if (errnoCode(error) === 'ENOENT') return undefined
     throw ioError(error, 'read', path)
   }
+  let kept: Recovered = { records: 0, bytes: 0 }
   for await (const lines of readLines(path)) {
     for (const line of lines) {
       // Only a newline makes a record: without it, even a line that parses may be a part of a longer one.
-      if (!line.terminated) continue
+      if (!line.terminated) return kept
       const text = lineText(path, line)
-      const record = text === '' ? undefined : parseLine(path, line, text)
-      if (options.keepWhile !== undefined && record !== undefined && !options.keepWhile(record)) return kept
-      if (record !== undefined) records++
-      if (records % group === 0) kept = { records, bytes: line.end }
+      if (text !== '') {
+        const record = parseLine(path, line, text)
+        if (options.keepWhile?.(record) === false) return kept
+      }
+      kept = { records: kept.records + (text === '' ? 0 : 1), bytes: line.end }
     }
   }
   return kept

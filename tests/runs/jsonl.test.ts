@@ -100,12 +100,6 @@ describe('writing', () => {
     expect(await readFile(path, 'utf8')).toBe('{"n":0}\n')
   })
 
-  test('resume keeps whole groups only', async () => {
-    await writeFile(path, '{"n":0}\n{"n":1}\n{"n":2}\n{"n":3}\n{"n":4}\n')
-    expect(await writeAll([], { resume: true, recordsPerGroup: 3 })).toBe(3)
-    expect(await readFile(path, 'utf8')).toBe('{"n":0}\n{"n":1}\n{"n":2}\n')
-  })
-
   test('resume keeps records as long as they are wanted', async () => {
     await writeFile(path, '{"n":0}\n{"n":5}\n{"n":1}\n')
     const keepWhile = (record: unknown): boolean => schema.parse(record).n < 3
