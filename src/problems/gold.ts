@@ -55,6 +55,16 @@ export function renderConclusion(problem: Sentences, evidence: string | undefine
   }
 }
 
+/** The line that a rendered step claims, "Max is a wumpus. [8]"; undefined if its thought has another form. */
+export function claimedLine(step: GoldStep): string | undefined {
+  return /(?:^| )(?:So|Assume) ((?:(?! So ).)+ \[\d+\])$/.exec(step.thought)?.[1]
+}
+
+/** The first line that a rendered step quotes, "Max is a yumpus. [1]"; undefined if its thought has another form. */
+export function quotedLine(step: GoldStep): string | undefined {
+  return /^.+? \[\d+\](?= )/.exec(step.thought)?.[0]
+}
+
 /** Options whose second argument is a side or a direction, not a line. */
 const ONE_REFERENCE = new Set(['AND_ELIM', 'OR_INTRO', 'BICONDITIONAL_ELIM'])
 
