@@ -9,8 +9,6 @@ interface StageEvent {
 export interface StageStarted extends StageEvent {
   readonly type: 'stage_started'
   readonly dir: string
-  /** Units that an earlier attempt had done. */
-  readonly resumedAt?: number
 }
 
 export interface Progress extends StageEvent {
