@@ -22,6 +22,8 @@ interface Node {
   readonly canonical: number
   /** Number of nodes when written out as a tree (atoms count 1, terms 0). */
   readonly size: number
+  /** Longest path from the root to an atom (atoms 1); bounds every recursion over formulas. */
+  readonly height: number
   /** Number of binders that must enclose this formula for it to be closed; 0 for a sentence. */
   readonly open: number
 }
@@ -37,7 +39,13 @@ export type Formula =
 /** Largest formula (as a tree) that a store makes; see DESIGN section 3, "Formulas are shared graphs". */
 export const MAX_FORMULA_NODES = 4096
 
-/** Thrown by a store when a formula would exceed {@link MAX_FORMULA_NODES}; the judge reports `too_large`. */
+/** Deepest nesting that a store makes; far beyond any sentence, well within the stack of a recursive walk. */
+export const MAX_FORMULA_HEIGHT = 512
+
+/**
+ * Thrown by a store when a formula would exceed {@link MAX_FORMULA_NODES} or {@link MAX_FORMULA_HEIGHT};
+ * the judge reports `too_large`.
+ */
 export class FormulaTooLarge extends Error {}
 
 /** Makes and shares formulas. One store per problem: nothing is shared between problems. */
@@ -47,6 +55,8 @@ export class FormulaStore {
   readonly #canonical = new Map<string, number>()
   readonly #constants = new Map<string, Term>()
   readonly #bound: Term[] = []
+  /** Numbers for the names of predicates and constants, so that no name can imitate the syntax of a key. */
+  readonly #names = new Map<string, number>()
 
   constant(name: string): Term {
     let term = this.#constants.get(name)
@@ -59,25 +69,25 @@ export class FormulaStore {
   }
 
   falsum(): Formula {
-    return this.#intern('F', 'F', 1, 0, (node) => ({ ...node, kind: 'falsum' }))
+    return this.#intern('F', 'F', 1, 1, 0, (node) => ({ ...node, kind: 'falsum' }))
   }
 
   atom(predicate: string, terms: readonly Term[]): Formula {
-    let key = `a${predicate}(`
+    let key = `a${this.#number(predicate)}`
     let open = 0
     for (const term of terms) {
-      key += termKey(term) + ','
+      key += this.#termKey(term)
       if (term.kind === 'bound') open = Math.max(open, term.index + 1)
     }
-    return this.#intern(key, key, 1, open, (node) => ({ ...node, kind: 'atom', predicate, terms }))
+    return this.#intern(key, key, 1, 1, open, (node) => ({ ...node, kind: 'atom', predicate, terms }))
   }
 
   equals(left: Term, right: Term): Formula {
-    const a = termKey(left)
-    const b = termKey(right)
+    const a = this.#termKey(left)
+    const b = this.#termKey(right)
     const open = Math.max(...[left, right].map((t) => (t.kind === 'bound' ? t.index + 1 : 0)))
-    const canonical = a < b ? `=${a},${b}` : `=${b},${a}`
-    return this.#intern(`=${a},${b}`, canonical, 1, open, (node) => ({
+    const canonical = a < b ? `=${a}${b}` : `=${b}${a}`
+    return this.#intern(`=${a}${b}`, canonical, 1, 1, open, (node) => ({
       ...node,
       kind: 'equals',
       left,
@@ -86,11 +96,18 @@ export class FormulaStore {
   }
 
   not(body: Formula): Formula {
-    return this.#intern(`!${body.id}`, `!${body.canonical}`, body.size + 1, body.open, (node) => ({
-      ...node,
-      kind: 'not',
-      body,
-    }))
+    return this.#intern(
+      `!${body.id}`,
+      `!${body.canonical}`,
+      body.size + 1,
+      body.height + 1,
+      body.open,
+      (node) => ({
+        ...node,
+        kind: 'not',
+        body,
+      }),
+    )
   }
 
   /** The negation of P, where the negation of not-P is P (DESIGN section 3). */
@@ -105,6 +122,7 @@ export class FormulaStore {
       `${kind}${left.id},${right.id}`,
       `${kind}${first.canonical},${second.canonical}`,
       left.size + right.size + 1,
+      Math.max(left.height, right.height) + 1,
       Math.max(left.open, right.open),
       (node) => ({ ...node, kind, left, right }),
     )
@@ -116,15 +134,27 @@ export class FormulaStore {
       `${kind}${body.id}`,
       `${kind}${body.canonical}`,
       body.size + 1,
+      body.height + 1,
       Math.max(0, body.open - 1),
       (node) => ({ ...node, kind, variable, body }),
     )
+  }
+
+  #termKey(term: Term): string {
+    return term.kind === 'bound' ? `#${term.index}` : `'${this.#number(term.name)}`
+  }
+
+  #number(name: string): number {
+    let number = this.#names.get(name)
+    if (number === undefined) this.#names.set(name, (number = this.#names.size))
+    return number
   }
 
   #intern(
     key: string,
     canonicalKey: string,
     size: number,
+    height: number,
     open: number,
     make: (node: Node) => Formula,
   ): Formula {
@@ -133,10 +163,13 @@ export class FormulaStore {
     if (size > MAX_FORMULA_NODES) {
       throw new FormulaTooLarge(`A formula of ${size} nodes exceeds the limit of ${MAX_FORMULA_NODES}.`)
     }
+    if (height > MAX_FORMULA_HEIGHT) {
+      throw new FormulaTooLarge(`A formula nested ${height} deep exceeds the limit of ${MAX_FORMULA_HEIGHT}.`)
+    }
     const id = this.#nextId++
     let canonical = this.#canonical.get(canonicalKey)
     if (canonical === undefined) this.#canonical.set(canonicalKey, (canonical = id))
-    const formula = make({ id, canonical, size, open })
+    const formula = make({ id, canonical, size, height, open })
     this.#nodes.set(key, formula)
     return formula
   }
@@ -145,8 +178,4 @@ export class FormulaStore {
 /** Equality of the judge: up to alpha-equivalence and commutativity of and/or/xor/iff. */
 export function sameFormula(a: Formula, b: Formula): boolean {
   return a.canonical === b.canonical
-}
-
-function termKey(term: Term): string {
-  return term.kind === 'bound' ? `#${term.index}` : `'${term.name}'`
 }
