@@ -12,6 +12,8 @@ interface ArrayByDtype {
 }
 export type BlobArray<Dtype extends BlobDtype = BlobDtype> = ArrayByDtype[Dtype]
 export type Blobs = Readonly<Record<string, BlobArray>>
+/** Blobs to be sent, optional ones perhaps absent. */
+export type SparseBlobs = Readonly<Record<string, BlobArray | undefined>>
 
 const ITEM_BYTES: Readonly<Record<BlobDtype, number>> = { i32: 4, f32: 4, f64: 8, u8: 1 }
 
@@ -25,10 +27,11 @@ function dtypeOf(array: BlobArray): BlobDtype {
  * Descriptions and frames of one-dimensional arrays. The frames are views of the arrays' memory: the
  * caller must not write to an array until the message has been sent.
  */
-export function encodeBlobs(blobs: Blobs): { descriptions: BlobDescription[]; frames: Uint8Array[] } {
+export function encodeBlobs(blobs: SparseBlobs): { descriptions: BlobDescription[]; frames: Uint8Array[] } {
   const descriptions: BlobDescription[] = []
   const frames: Uint8Array[] = []
   for (const [name, array] of Object.entries(blobs)) {
+    if (array === undefined) continue
     descriptions.push({ name, dtype: dtypeOf(array), shape: [array.length] })
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
     for (let at = 0; at < bytes.length; at += FRAME_BYTES) frames.push(bytes.subarray(at, at + FRAME_BYTES))

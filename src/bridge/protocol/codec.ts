@@ -42,11 +42,17 @@ function portable(value: unknown, path: string): unknown {
   if (isPlainObject(value)) {
     const copy: Record<string, unknown> = {}
     for (const [key, item] of Object.entries(value)) {
+      // An object cannot hold this key without losing its prototype.
+      if (key === '__proto__') throw unportable(`${path}.${key}`)
       if (item !== undefined) copy[key.toWellFormed()] = portable(item, `${path}.${key}`)
     }
     return copy
   }
-  throw new ElenchusError('internal', `A message holds something that msgpack cannot carry, at "${path}".`)
+  throw unportable(path)
+}
+
+function unportable(path: string): ElenchusError {
+  return new ElenchusError('internal', `A message holds something that msgpack cannot carry, at "${path}".`)
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

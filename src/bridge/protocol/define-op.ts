@@ -1,24 +1,33 @@
-import type * as z from 'zod'
-import type { BlobDtype } from './header.ts'
-
-/** The blobs of a message by name; an `optional` one belongs to some variants of the body only. */
-export type BlobSpec = Readonly<Record<string, { readonly dtype: BlobDtype; readonly optional?: true }>>
+import * as z from 'zod'
 
 type Body = z.ZodType<Record<string, unknown>, Record<string, unknown>>
+type BlobBody = z.ZodType<Record<string, unknown>>
 
-/** Everything that travels for one operation. */
+/** Everything that travels for one operation: bodies as msgpack, arrays as blobs by name. */
 export interface OpDefinition {
   readonly request: Body
-  readonly requestBlobs: BlobSpec
+  readonly requestBlobs: BlobBody
   readonly result: Body
-  readonly resultBlobs: BlobSpec
+  readonly resultBlobs: BlobBody
   /** The operation's own event; `null` where it reports progress only. */
   readonly event: Body | null
-  readonly eventBlobs: BlobSpec
+  readonly eventBlobs: BlobBody
 }
 
+export const i32 = z.instanceof(Int32Array)
+export const f32 = z.instanceof(Float32Array)
+export const f64 = z.instanceof(Float64Array)
+export const u8 = z.instanceof(Uint8Array)
+
+const NO_BLOBS = z.strictObject({})
+
 /** An operation without blobs and without events of its own; spread it and add what there is. */
-export const PLAIN = { requestBlobs: {}, resultBlobs: {}, event: null, eventBlobs: {} } as const
+export const PLAIN = {
+  requestBlobs: NO_BLOBS,
+  resultBlobs: NO_BLOBS,
+  event: null,
+  eventBlobs: NO_BLOBS,
+} as const
 
 /** Token ids of several rows: `ids`, one row after the other, and `ids_lengths`. */
-export const RAGGED_IDS = { ids: { dtype: 'i32' }, ids_lengths: { dtype: 'i32' } } as const
+export const RAGGED_IDS = z.strictObject({ ids: i32, ids_lengths: i32 })

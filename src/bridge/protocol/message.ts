@@ -1,8 +1,7 @@
 import type * as z from 'zod'
 import { ElenchusError } from '../../errors.ts'
-import { decodeBlobs, encodeBlobs, type Blobs } from './blobs.ts'
+import { decodeBlobs, encodeBlobs, type Blobs, type SparseBlobs } from './blobs.ts'
 import { pack, unpack } from './codec.ts'
-import type { BlobSpec } from './define-op.ts'
 import { headerSchema, PROTOCOL_VERSION, type Header, type MessageKind } from './header.ts'
 
 export interface OutgoingMessage {
@@ -10,7 +9,7 @@ export interface OutgoingMessage {
   readonly id: string
   readonly op?: string
   readonly body: Readonly<Record<string, unknown>>
-  readonly blobs?: Blobs
+  readonly blobs?: SparseBlobs
 }
 
 /** A message whose header is checked and whose body is not yet: that takes its kind and operation. */
@@ -61,11 +60,7 @@ export function decodeMessage(frames: readonly Uint8Array[]): IncomingMessage {
  * A value checked against its schema.
  * @throws ElenchusError `protocol_violation` naming the field at fault.
  */
-export function parseBody<Schema extends z.ZodType>(
-  schema: Schema,
-  value: unknown,
-  what: string,
-): z.output<Schema> {
+export function parseBody<Output>(schema: z.ZodType<Output>, value: unknown, what: string): Output {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
@@ -75,24 +70,4 @@ export function parseBody<Schema extends z.ZodType>(
     `The ${what} does not fit the protocol${where}: ${issue?.message ?? 'unknown reason'}.`,
     { cause: parsed.error },
   )
-}
-
-const DTYPE_CLASSES = { i32: Int32Array, f32: Float32Array, f64: Float64Array, u8: Uint8Array } as const
-
-/**
- * Checks that a message carries the blobs of its operation and no others.
- * @throws ElenchusError `protocol_violation` naming the blob at fault.
- */
-export function checkBlobs(spec: BlobSpec, blobs: Blobs, what: string): void {
-  for (const [name, { dtype, optional }] of Object.entries(spec)) {
-    const blob = blobs[name]
-    if (blob === undefined && optional === true) continue
-    if (!(blob instanceof DTYPE_CLASSES[dtype])) {
-      throw new ElenchusError('protocol_violation', `The ${what} lacks its blob "${name}" of type ${dtype}.`)
-    }
-  }
-  const stray = Object.keys(blobs).find((name) => !Object.hasOwn(spec, name))
-  if (stray !== undefined) {
-    throw new ElenchusError('protocol_violation', `The ${what} has no blob "${stray}".`)
-  }
 }

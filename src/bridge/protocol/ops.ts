@@ -1,6 +1,5 @@
 import type * as z from 'zod'
-import type { BlobArray } from './blobs.ts'
-import type { BlobSpec, OpDefinition } from './define-op.ts'
+import type { OpDefinition } from './define-op.ts'
 import { ADAPTER_OPS } from './ops/adapter.ts'
 import { INFERENCE_OPS } from './ops/inference.ts'
 import { MODEL_OPS } from './ops/model.ts'
@@ -16,31 +15,27 @@ export const OPS = {
 
 export type Op = keyof typeof OPS
 
-type RequiredBlobs<Spec extends BlobSpec> = {
-  readonly [Name in keyof Spec as Spec[Name] extends { optional: true } ? never : Name]: BlobArray<
-    Spec[Name]['dtype']
-  >
-}
-type OptionalBlobs<Spec extends BlobSpec> = {
-  readonly [Name in keyof Spec as Spec[Name] extends { optional: true } ? Name : never]?: BlobArray<
-    Spec[Name]['dtype']
-  >
-}
-type BlobsOf<Spec extends BlobSpec> = RequiredBlobs<Spec> & OptionalBlobs<Spec>
 type EventOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : never
 
 /** Types per operation: `OpMap['generate']['request']` and so on. */
 export type OpMap = {
   readonly [Name in Op]: {
     readonly request: z.input<(typeof OPS)[Name]['request']>
-    readonly requestBlobs: BlobsOf<(typeof OPS)[Name]['requestBlobs']>
+    readonly requestBlobs: z.output<(typeof OPS)[Name]['requestBlobs']>
     readonly result: z.output<(typeof OPS)[Name]['result']>
-    readonly resultBlobs: BlobsOf<(typeof OPS)[Name]['resultBlobs']>
+    readonly resultBlobs: z.output<(typeof OPS)[Name]['resultBlobs']>
     readonly event: EventOf<(typeof OPS)[Name]['event']>
-    readonly eventBlobs: BlobsOf<(typeof OPS)[Name]['eventBlobs']>
+    readonly eventBlobs: z.output<(typeof OPS)[Name]['eventBlobs']>
   }
 }
 
-export function isOp(name: string): name is Op {
-  return Object.hasOwn(OPS, name)
+/** The receiving side of one operation, typed by its name. */
+interface Contract<Name extends Op> {
+  readonly result: z.ZodType<OpMap[Name]['result']>
+  readonly resultBlobs: z.ZodType<OpMap[Name]['resultBlobs']>
+  readonly event: z.ZodType<OpMap[Name]['event']> | null
+  readonly eventBlobs: z.ZodType<OpMap[Name]['eventBlobs']>
 }
+
+/** {@link OPS}, in a form in which a generic operation name finds its own types. */
+export const CONTRACTS: { readonly [Name in Op]: Contract<Name> } = OPS

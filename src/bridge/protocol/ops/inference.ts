@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { PLAIN, RAGGED_IDS, type OpDefinition } from '../define-op.ts'
+import { f32, f64, i32, PLAIN, RAGGED_IDS, type OpDefinition } from '../define-op.ts'
 import { countSchema } from '../header.ts'
 import { DEADLINE, seedSchema } from './model.ts'
 
@@ -41,7 +41,7 @@ const generate = {
   }),
   event: completionEvent,
   /** `logprobs` are those of the sampling distribution, one per id. */
-  eventBlobs: { ids: { dtype: 'i32' }, logprobs: { dtype: 'f32', optional: true } },
+  eventBlobs: z.strictObject({ ids: i32, logprobs: f32.optional() }),
   result: z.object({
     completions: countSchema,
     generated_tokens: countSchema,
@@ -71,12 +71,12 @@ const score = {
   }),
   requestBlobs: RAGGED_IDS,
   result: z.object({}),
-  resultBlobs: {
-    logprobs: { dtype: 'f32' },
-    logprobs_lengths: { dtype: 'i32' },
+  resultBlobs: z.strictObject({
+    logprobs: f32,
+    logprobs_lengths: i32,
     /** Per row, accumulated in fp64. */
-    sums: { dtype: 'f64' },
-  },
+    sums: f64,
+  }),
 } satisfies OpDefinition
 
 export const INFERENCE_OPS = { generate, encode, score } as const

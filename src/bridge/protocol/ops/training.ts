@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { PLAIN, type OpDefinition } from '../define-op.ts'
+import { f64, i32, PLAIN, u8, type OpDefinition } from '../define-op.ts'
 import { countSchema } from '../header.ts'
 import { DEADLINE, seedSchema } from './model.ts'
 
@@ -74,12 +74,12 @@ const trainStep = {
     learning_rate: z.number().nonnegative(),
     batch: z.discriminatedUnion('type', [sftBatch, sftIdsBatch, lmIdsBatch, dpoBatch]),
   }),
-  requestBlobs: {
-    ids: { dtype: 'i32', optional: true },
-    ids_lengths: { dtype: 'i32', optional: true },
-    target_mask: { dtype: 'u8', optional: true },
-    reference_sums: { dtype: 'f64', optional: true },
-  },
+  requestBlobs: z.strictObject({
+    ids: i32.optional(),
+    ids_lengths: i32.optional(),
+    target_mask: u8.optional(),
+    reference_sums: f64.optional(),
+  }),
   result: z.object({
     step: positive,
     loss: z.number(),

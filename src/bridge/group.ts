@@ -1,0 +1,284 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ElenchusError } from '../errors.ts'
+import { RequestCall, type Call, type CallOptions, type OpenCall, type WorkerRef } from './call.ts'
+import { writeConnectionFile } from './connection-file.ts'
+import type { Launcher } from './launcher.ts'
+import { DEFAULT_LIMITS, type Limits } from './limits.ts'
+import { WorkerLink } from './link.ts'
+import type { Hello } from './protocol/control.ts'
+import type { Op, OpMap } from './protocol/ops.ts'
+import { WorkerSocket } from './router.ts'
+import { SocketDirectory } from './socket-directory.ts'
+
+export interface WorkerGroupOptions {
+  readonly launcher: Launcher
+  /** Workers; as many as the launcher has devices for if absent. */
+  readonly ranks?: number
+  /** Every start of a worker writes `worker-RANK.EPOCH.log` there. */
+  readonly logDirectory: string
+  readonly limits?: Partial<Limits>
+  /** How often each rank may be started again after it died; 0 by default. */
+  readonly restarts?: number
+  /** Seconds between pings. */
+  readonly heartbeatS?: number
+}
+
+/** A worker that is ready for requests. */
+export interface ReadyWorker extends WorkerRef {
+  readonly hello: Hello
+}
+
+/** A rank and its current start. */
+interface Slot {
+  readonly rank: number
+  link: WorkerLink
+  restartsLeft: number
+  restarting: Promise<void> | null
+}
+
+const HEARTBEAT_S = 1
+
+/**
+ * A group of persistent workers behind one socket. Requests go to whichever worker is free, or to the one
+ * they are bound to, and wait here while no worker has room for them.
+ */
+export class WorkerGroup implements AsyncDisposable {
+  readonly size: number
+  readonly #options: WorkerGroupOptions
+  readonly #limits: Limits
+  readonly #heartbeatS: number
+  readonly #directory: SocketDirectory
+  readonly #slots: Slot[] = []
+  /** Links that may still speak, by routing id. */
+  readonly #links = new Map<string, WorkerLink>()
+  #waiting: OpenCall[] = []
+  /** Who serves a call; entries last until its credits are free. */
+  readonly #serving = new Map<OpenCall, WorkerLink>()
+  #socket: WorkerSocket | null = null
+  #ticking: NodeJS.Timeout | null = null
+  #dealScheduled = false
+  #closing: Promise<void> | null = null
+
+  private constructor(options: WorkerGroupOptions, directory: SocketDirectory) {
+    this.#options = options
+    this.#directory = directory
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+    this.#heartbeatS = options.heartbeatS ?? HEARTBEAT_S
+    this.size = options.ranks ?? options.launcher.defaultRanks
+  }
+
+  /**
+   * Starts all workers and waits until they have greeted.
+   * @throws ElenchusError `environment`, `worker_start_failed` or `handshake_refused`; nothing is left behind.
+   */
+  static async start(options: WorkerGroupOptions): Promise<WorkerGroup> {
+    await options.launcher.prepare()
+    await mkdir(options.logDirectory, { recursive: true })
+    const group = new WorkerGroup(options, await SocketDirectory.create())
+    try {
+      await group.#start()
+      return group
+    } catch (error) {
+      await group[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
+    this.#socket = await WorkerSocket.bind(this.#directory.endpoint, (routingId, frames) => {
+      this.#links.get(routingId)?.receive(frames)
+    })
+    this.#ticking = setInterval(() => {
+      for (const link of this.#links.values()) link.tick()
+    }, this.#heartbeatS * 1000)
+    const ranks = Array.from({ length: this.size }, (_, rank) => rank)
+    const links = await this.#launch(ranks.map((rank) => ({ rank, epoch: 0 })))
+    for (const link of links) {
+      this.#slots.push({ rank: link.rank, link, restartsLeft: this.#options.restarts ?? 0, restarting: null })
+    }
+    await Promise.all(links.map((link) => link.ready))
+  }
+
+  /** Starts processes for the given ranks; their links are `starting`. */
+  async #launch(starts: readonly WorkerRef[]): Promise<readonly WorkerLink[]> {
+    const launches = await Promise.all(
+      starts.map(async ({ rank, epoch }) => {
+        const token = randomBytes(32).toString('hex')
+        const connectionFile = join(this.#directory.path, `${rank}.${epoch}.json`)
+        await writeConnectionFile(connectionFile, {
+          endpoint: this.#directory.endpoint,
+          token,
+          epoch,
+          parentPid: process.pid,
+          heartbeatS: this.#heartbeatS,
+        })
+        const logFile = join(this.#options.logDirectory, `worker-${rank}.${epoch}.log`)
+        const link = this.#connect({ rank, epoch }, token, logFile)
+        return { link, spec: { rank, worldSize: this.size, connectionFile, logFile } }
+      }),
+    )
+    const processes = await this.#options.launcher.launch(launches.map(({ spec }) => spec))
+    return launches.map(({ link }) => {
+      const started = processes.find(({ rank }) => rank === link.rank)
+      if (started === undefined) {
+        throw new ElenchusError('internal', `The launcher did not start rank ${link.rank}.`)
+      }
+      link.attach(started)
+      return link
+    })
+  }
+
+  #connect({ rank, epoch }: WorkerRef, token: string, logFile: string): WorkerLink {
+    const routingId = routingIdOf({ rank, epoch })
+    const link = new WorkerLink({
+      expected: { token, rank, epoch, worldSize: this.size },
+      logFile,
+      limits: this.#limits,
+      heartbeatS: this.#heartbeatS,
+      send: async (frames) => (await this.#socket?.send(routingId, frames)) ?? false,
+      onChange: () => this.#scheduleDeal(),
+    })
+    this.#links.set(routingId, link)
+    return link
+  }
+
+  /** Greetings of the workers that are ready now, for facts about devices and versions. */
+  get hellos(): readonly Hello[] {
+    return this.#slots.flatMap(({ link }) => (link.hello === null ? [] : [link.hello]))
+  }
+
+  /**
+   * The worker of a rank, started again if it has died and the group may do so.
+   * @throws ElenchusError the failure that ended it, if it may not.
+   */
+  async worker(rank: number): Promise<ReadyWorker> {
+    const slot = this.#slots[rank]
+    if (slot === undefined) throw new ElenchusError('internal', `There is no rank ${rank} of ${this.size}.`)
+    for (;;) {
+      const { link } = slot
+      const hello = await link.ready.catch(() => null)
+      if (hello !== null && link.state === 'ready') return { rank, epoch: link.epoch, hello }
+      await link.down
+      slot.restarting ??= this.#restart(slot, link).finally(() => {
+        slot.restarting = null
+        this.#scheduleDeal()
+      })
+      await slot.restarting
+    }
+  }
+
+  async #restart(slot: Slot, old: WorkerLink): Promise<void> {
+    if (slot.link !== old) return
+    if (this.#closing !== null || slot.restartsLeft === 0) throw failureOf(old)
+    slot.restartsLeft -= 1
+    const [link] = await this.#launch([{ rank: slot.rank, epoch: old.epoch + 1 }])
+    if (link === undefined) return
+    this.#links.delete(routingIdOf(old))
+    slot.link = link
+  }
+
+  /** Sends a request to the worker it is bound to, or to the freest one, as soon as there is room. */
+  call<Name extends Op>(op: Name, body: OpMap[Name]['request'], options: CallOptions<Name> = {}): Call<Name> {
+    const call = new RequestCall(randomUUID(), op, body, options, {
+      abandoned: (given) => this.#serving.get(given)?.cancel(given),
+      released: (given) => this.#released(given),
+    })
+    if (this.#closing === null) {
+      this.#waiting.push(call)
+      this.#scheduleDeal()
+    } else {
+      call.fail(closedError())
+    }
+    return call
+  }
+
+  #released(call: OpenCall): void {
+    this.#serving.get(call)?.released(call)
+    if (call.done) this.#serving.delete(call)
+    this.#scheduleDeal()
+  }
+
+  /** Once per turn, however much has changed in it. */
+  #scheduleDeal(): void {
+    if (this.#dealScheduled) return
+    this.#dealScheduled = true
+    queueMicrotask(() => {
+      this.#dealScheduled = false
+      const full = new Set<WorkerLink>()
+      this.#waiting = this.#waiting.filter((call) => !call.settled && !this.#place(call, full))
+    })
+  }
+
+  /** False if the call has to wait. `full`: workers that an earlier call waits for; nobody overtakes it. */
+  #place(call: OpenCall, full: Set<WorkerLink>): boolean {
+    const { on } = call
+    const slots = on === undefined ? this.#slots : this.#slots.filter(({ rank }) => rank === on.rank)
+    const links = slots.map(({ link }) => link).filter((link) => on === undefined || link.epoch === on.epoch)
+    const ready = links.filter(({ state }) => state === 'ready')
+    const free = ready.filter((link) => link.admits(call) && !(call.held > 0 && full.has(link)))
+    const [freest] = free.sort((a, b) => a.load - b.load)
+    if (freest !== undefined) {
+      this.#serving.set(call, freest)
+      freest.submit(call)
+      return true
+    }
+    if (ready.length > 0) {
+      const most = Math.max(...ready.map(({ credits }) => credits))
+      if (call.held > most) call.fail(tooLarge(call, most))
+      for (const link of ready) full.add(link)
+      return call.settled
+    }
+    // Nobody serves it now; somebody may later.
+    if (links.some(({ failure }) => failure === null) || slots.some(({ restarting }) => restarting !== null))
+      return false
+    const restartable = on === undefined ? slots.find(({ restartsLeft }) => restartsLeft > 0) : undefined
+    if (restartable === undefined) {
+      call.fail(links[0] === undefined ? goneError(on) : failureOf(links[0]))
+      return true
+    }
+    // Its failure is that of the link, which the next round finds.
+    this.worker(restartable.rank).catch(() => this.#scheduleDeal())
+    return false
+  }
+
+  /** Ends all workers and removes every trace but the logs. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    for (const call of this.#waiting) call.fail(closedError())
+    await Promise.allSettled(this.#slots.map(async ({ restarting }) => restarting))
+    await Promise.all(Array.from(this.#links.values(), (link) => link.close()))
+    if (this.#ticking !== null) clearInterval(this.#ticking)
+    await this.#socket?.[Symbol.asyncDispose]()
+    this.#directory[Symbol.dispose]()
+  }
+}
+
+/** The same on both sides: it tells a late message of an earlier start from one of the present. */
+function routingIdOf({ rank, epoch }: WorkerRef): string {
+  return `${rank}#${epoch}`
+}
+
+function closedError(): ElenchusError {
+  return new ElenchusError('cancelled', 'The worker group was closed.')
+}
+
+function failureOf(link: WorkerLink): ElenchusError {
+  return link.failure ?? new ElenchusError('internal', `Worker ${link.rank} is down for no known reason.`)
+}
+
+function goneError(on: WorkerRef | undefined): ElenchusError {
+  return new ElenchusError('worker_died', `Worker ${on?.rank}, start ${on?.epoch}, is not there any more.`)
+}
+
+function tooLarge(call: OpenCall, most: number): ElenchusError {
+  return new ElenchusError(
+    'bad_request',
+    `${call.op} asks for ${call.held} sequences at once; a worker takes at most ${most}.`,
+  )
+}
