@@ -2,22 +2,38 @@ import * as z from 'zod'
 import { LABELS } from '../logic/truth.ts'
 import { backendSchema } from './backend.ts'
 import { modelSchema } from './model.ts'
-import { samplingSchema } from './sampling.ts'
+import { evaluationSchema } from './evaluation.ts'
+import { tracesSchema } from './traces.ts'
 import { dpoSchema, preferencesSchema, sftSchema } from './training.ts'
 
 /** Settings of our own PrOntoQA-style generator; see `generateProblems`. */
 export const generatorSchema = z.strictObject({
-  hops: z.array(z.number().int().positive()).min(1),
-  labels: z.array(z.enum(LABELS)).min(1).default(['TRUE', 'FALSE']),
-  forms: z.enum(['every', 'mixed']).default('every'),
-  distractor_rules: z.number().int().nonnegative().default(2),
-  distractor_facts: z.number().int().nonnegative().default(0),
+  hops: z
+    .array(z.number().int().positive())
+    .min(1)
+    .describe('Numbers of modus ponens steps; each equally often.'),
+  labels: z.array(z.enum(LABELS)).min(1).default(['TRUE', 'FALSE']).describe('Labels; each equally often.'),
+  forms: z
+    .enum(['every', 'mixed'])
+    .default('every')
+    .describe('Wording of the rules: "Every", or "Every", "Each" and plurals mixed as in the official data.'),
+  order: z.enum(['random', 'forward', 'backward']).default('random').describe('Order of the premises.'),
+  ontology: z
+    .enum(['fictional', 'real-words', 'taxonomy'])
+    .default('fictional')
+    .describe('Class names: made up, real words in made-up relations, or true inclusions.'),
+  distractor_rules: z.number().int().nonnegative().default(2).describe('Rules that lead nowhere.'),
+  distractor_facts: z.number().int().nonnegative().default(0).describe('Facts that lead nowhere.'),
 })
 export type GeneratorConfig = z.infer<typeof generatorSchema>
 
 /** Problems come from files (problem records or any format that `data convert` reads) or from the generator. */
 const problemSourceSchema = z.union([
-  z.strictObject({ files: z.array(z.string().min(1)).min(1), limit: z.number().int().positive().optional() }),
+  z.strictObject({
+    files: z.array(z.string().min(1)).min(1),
+    /** A part of the shuffled problems, for example [0, 0.8] for training and [0.8, 1] held out. */
+    slice: z.tuple([z.number().min(0).max(1), z.number().min(0).max(1)]).default([0, 1]),
+  }),
   z.strictObject({ count: z.number().int().positive() }),
 ])
 export type ProblemSource = z.infer<typeof problemSourceSchema>
@@ -45,12 +61,11 @@ export const oakSchema = z.strictObject({
   traces: z.strictObject({
     /** Problems per iteration, a fresh draw from `data.train` each time; absent: all of them. */
     num_problems: z.number().int().positive().optional(),
-    samples_per_problem: z.number().int().positive(),
-    ...samplingSchema.shape,
+    ...tracesSchema.shape,
   }),
   preferences: preferencesSchema.prefault({}),
   dpo: dpoSchema,
-  evaluation: z.strictObject({ ...samplingSchema.shape }),
+  evaluation: evaluationSchema,
   controls: z
     .strictObject({
       /** From the SFT model, the optimiser seconds that DPO had, spent on more SFT of the same mix. */

@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import type { PolicyRef, SftExample, TrainTarget } from '../backends/backend.ts'
 import type { SftConfig } from '../config/training.ts'
+import { type StageContext, requireTraining } from '../backends/context.ts'
 import { ElenchusError } from '../errors.ts'
 import { writeJsonAtomic } from '../runs/atomic.ts'
 import { openStage } from '../runs/stage.ts'
 import { batchAt, totalSteps } from './batches.ts'
-import type { StageContext } from './context.ts'
-import { loraOf, optimizerOf, pick, requireTraining } from './context.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
+import { loraOf, optimizerOf, pick } from './settings.ts'
 
 export interface SftInput {
   readonly dir: string

@@ -1,0 +1,77 @@
+import type { PolicyRef } from '../backends/backend.ts'
+import type { StageContext } from '../backends/context.ts'
+import type { EvaluationConfig } from '../config/evaluation.ts'
+import type { Problem } from '../problems/problem.ts'
+import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
+import { fingerprintJson } from '../runs/fingerprint.ts'
+import { readJsonl } from '../runs/jsonl.ts'
+import { openStage } from '../runs/stage.ts'
+import { collectTraces } from '../traces/collect.ts'
+import type { CollectOutcome } from '../traces/collect.ts'
+import { solverBaseline, type SolverBaseline } from './baselines.ts'
+import { evaluatedTraceSchema, type EvaluatedTrace } from './metrics-record.ts'
+import { computeMetrics, type EvaluationMetrics } from './metrics.ts'
+
+export interface EvaluationInput {
+  readonly dir: string
+  readonly stage?: string
+  readonly config: EvaluationConfig
+  readonly seed: number
+  readonly problems: readonly Problem[]
+  readonly policy: PolicyRef
+}
+
+export interface EvaluationSummary extends CollectOutcome {
+  readonly policy: PolicyRef
+  readonly metrics: EvaluationMetrics
+  /** What needs no model: the solver alone (`metrics.majority_label` is the other one). */
+  readonly solver: SolverBaseline
+}
+
+/** File of one evaluated policy: a trace record per problem and sample, with the fields of an evaluation row. */
+export const EVALUATION_FILE = 'evaluation.jsonl'
+
+/** Judged traces of a policy on problems that nothing was trained on, and what they amount to. */
+export async function runEvaluation(
+  context: StageContext,
+  input: EvaluationInput,
+): Promise<EvaluationSummary> {
+  const { config, problems, policy } = input
+  const stage = input.stage ?? 'evaluate'
+  await using run = await openStage<EvaluationSummary>({
+    dir: input.dir,
+    stage,
+    config: { ...config, seed: input.seed, prompt: PROOF_PROMPT_VERSION },
+    inputs: { problems: fingerprintJson(problems), policy: policy.fingerprint },
+    resume: context.resume,
+  })
+  if (run.summary !== undefined) {
+    context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })
+    return run.summary
+  }
+  context.events({ type: 'stage_started', stage, dir: input.dir })
+  const path = run.path(EVALUATION_FILE)
+  const outcome = await collectTraces(context.backend, {
+    stage,
+    path,
+    problems,
+    samplesPerProblem: config.samples_per_problem,
+    sampling: config,
+    seed: input.seed,
+    policy,
+    asEvaluationRow: true,
+    events: context.events,
+    signal: context.signal,
+  })
+  const records: EvaluatedTrace[] = []
+  for await (const record of readJsonl(path, evaluatedTraceSchema)) records.push(record)
+  const summary: EvaluationSummary = {
+    ...outcome,
+    policy,
+    metrics: computeMetrics(records, { seed: input.seed }),
+    solver: solverBaseline(problems),
+  }
+  await run.finish(summary)
+  context.events({ type: 'stage_finished', stage, summary })
+  return summary
+}

@@ -1,0 +1,173 @@
+import type { Completion, GenerateOptions, GenerateRequest, PolicyRef, Stop } from '../backends/backend.ts'
+import type { SamplingConfig } from '../config/sampling.ts'
+import type { Problem } from '../problems/problem.ts'
+import { renderProofPrompt } from '../prompts/proof.ts'
+import { deriveSeed } from '../random.ts'
+import type { EventSink } from '../runs/events.ts'
+import { JsonlWriter } from '../runs/jsonl.ts'
+import { OrderedWriter } from '../runs/ordered.ts'
+import type { ModelBackend } from '../backends/backend.ts'
+import { prepareProblem } from '../logic/checker/prepare.ts'
+import { judgeCompletion } from './judge.ts'
+import type { JudgedTrace } from './record.ts'
+
+/** Generation ends with the CONCLUDE step: text after it does not exist. */
+const CONCLUDE_STOP: Stop = { name: 'conclude', pattern: 'Action:[^\\n]*CONCLUDE[^\\n]*\\n', count: 1 }
+/** Ends of Thoughts and of Actions: between two of them `max_thought_tokens` may pass. */
+const SEGMENT_BOUNDARY = 'Action:|/>\\n'
+
+export interface CollectInput {
+  readonly stage: string
+  /** JSONL file of trace records, appended to: samples of a problem together, in problem order. */
+  readonly path: string
+  readonly problems: readonly Problem[]
+  readonly samplesPerProblem: number
+  readonly sampling: SamplingConfig
+  /** Samples of all problems differ by seeds derived from this one. */
+  readonly seed: number
+  readonly policy: PolicyRef
+  /** Adds the fields by which evaluation rows are known: index, gold, prediction, output. */
+  readonly asEvaluationRow?: boolean
+  readonly events: EventSink
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CollectOutcome {
+  /** Of this attempt: what an earlier one had written is not in it. */
+  readonly generated: number
+  readonly generated_tokens: number
+  readonly seconds: number
+}
+
+/**
+ * Samples from a policy, judges each completion as it arrives, and writes the records in problem order.
+ * Continues behind the last whole record of an earlier attempt; a record's seed depends on its problem and
+ * sample only, so that what is made again is what was lost.
+ */
+export async function collectTraces(backend: ModelBackend, input: CollectInput): Promise<CollectOutcome> {
+  const { problems, samplesPerProblem: samples, events, stage } = input
+  const total = problems.length * samples
+  await using writer = await JsonlWriter.open(input.path, { resume: true })
+  const done = writer.existing
+  // The backend bounds what is in flight; the buffer only has to hold what overtakes a slow sample.
+  const ordered = new OrderedWriter(writer, { next: done, capacity: total })
+  const judge = createJudge(problems, samples)
+  const requests: GenerateRequest[] = []
+  for (let index = done; index < total; index++) {
+    const { problem, sample } = place(problems, samples, index)
+    requests.push({
+      key: String(index),
+      prompt: renderProofPrompt(problem),
+      seed: deriveSeed(input.seed, 'sample', problem.problem_id, sample),
+    })
+  }
+  const began = performance.now()
+  let count = 0
+  let tokens = 0
+  let valid = 0
+  if (requests.length > 0) {
+    for await (const completion of backend.generate(requests, generateOptions(input))) {
+      const index = Number(completion.key)
+      const { problem, sample } = place(problems, samples, index)
+      const judged = judge(index, completion.text)
+      count++
+      tokens += completion.numTokens
+      if (judged.trace_valid) valid++
+      await ordered.put(index, [
+        {
+          problem_id: problem.problem_id,
+          label: problem.label,
+          ...judged,
+          premises: problem.premises,
+          conclusion: problem.conclusion,
+          ...optionalFields(problem),
+          prompt: renderProofPrompt(problem),
+          ...sampled(completion),
+          sample_idx: sample,
+          seed: deriveSeed(input.seed, 'sample', problem.problem_id, sample),
+          policy: input.policy.fingerprint,
+          ...(input.asEvaluationRow === true && {
+            index,
+            gold: problem.label,
+            prediction: judged.final_answer,
+            output: completion.text,
+          }),
+        },
+      ])
+      events({
+        type: 'progress',
+        stage,
+        done: done + count,
+        total,
+        unit: 'traces',
+        metric: { name: 'valid', value: valid / count },
+      })
+    }
+  }
+  await ordered.close()
+  return { generated: count, generated_tokens: tokens, seconds: (performance.now() - began) / 1000 }
+}
+
+/**
+ * Judges samples by record index. A problem is prepared at its first sample and forgotten after its last:
+ * its store of formulas is shared by its own samples only.
+ */
+function createJudge(
+  problems: readonly Problem[],
+  samples: number,
+): (index: number, text: string) => JudgedTrace {
+  const open = new Map<string, { prepared: ReturnType<typeof prepareProblem>; left: number }>()
+  return (index, text) => {
+    const { problem } = place(problems, samples, index)
+    const entry = open.get(problem.problem_id) ?? { prepared: prepareProblem(problem), left: samples }
+    entry.left--
+    if (entry.left === 0) open.delete(problem.problem_id)
+    else open.set(problem.problem_id, entry)
+    return judgeCompletion(entry.prepared, problem.label, text)
+  }
+}
+
+function place(
+  problems: readonly Problem[],
+  samples: number,
+  index: number,
+): { problem: Problem; sample: number } {
+  const problem = problems[Math.floor(index / samples)]
+  if (problem === undefined) throw new RangeError(`no problem for record ${index}`)
+  return { problem, sample: index % samples }
+}
+
+function generateOptions(input: CollectInput): GenerateOptions {
+  const { sampling, signal } = input
+  return {
+    policy: input.policy,
+    temperature: sampling.temperature,
+    topP: sampling.top_p,
+    maxNewTokens: sampling.max_new_tokens,
+    stops: [CONCLUDE_STOP, { name: 'max_steps', pattern: 'Action:[^\\n]*\\n', count: sampling.max_steps }],
+    segment: { boundary: SEGMENT_BOUNDARY, maxTokens: sampling.max_thought_tokens },
+    ...(signal && { signal }),
+  }
+}
+
+/** What the judge needs to judge the record again, where the problem has it. */
+function optionalFields(problem: Problem): Record<string, unknown> {
+  const { depth, entailment, premises_fol, conclusion_fol } = problem
+  return {
+    ...(premises_fol && { premises_fol }),
+    ...(conclusion_fol !== undefined && { conclusion_fol }),
+    ...(entailment && { entailment }),
+    ...(depth !== undefined && { depth }),
+  }
+}
+
+/** What the engine tells of a completion, in the words of a trace record. */
+function sampled(completion: Completion): Record<string, unknown> {
+  return {
+    completion: completion.text,
+    ...(completion.ids && { completion_ids: [...completion.ids] }),
+    num_tokens: completion.numTokens,
+    prompt_tokens: completion.promptTokens,
+    finish_reason: completion.stopName ?? completion.finishReason,
+  }
+}

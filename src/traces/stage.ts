@@ -1,0 +1,76 @@
+import type { PolicyRef } from '../backends/backend.ts'
+import type { StageContext } from '../backends/context.ts'
+import type { TracesConfig } from '../config/traces.ts'
+import type { Problem } from '../problems/problem.ts'
+import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
+import { writeJsonAtomic } from '../runs/atomic.ts'
+import { fingerprintJson } from '../runs/fingerprint.ts'
+import { readJsonl } from '../runs/jsonl.ts'
+import { openStage } from '../runs/stage.ts'
+import { collectTraces } from './collect.ts'
+import type { CollectOutcome } from './collect.ts'
+import { traceRecordSchema } from './record.ts'
+import { summariseTraces } from './summary.ts'
+import type { TraceTotals } from './summary.ts'
+
+export interface TracesInput {
+  readonly dir: string
+  readonly stage?: string
+  readonly config: TracesConfig
+  readonly seed: number
+  readonly problems: readonly Problem[]
+  readonly policy: PolicyRef
+}
+
+export interface TracesSummary extends TraceTotals, CollectOutcome {
+  readonly policy: PolicyRef
+  readonly tokens_per_second: number
+}
+
+/** Fresh traces of a policy: `traces.jsonl`, `summary.json` and `generation_config.json`. */
+export async function runTraces(context: StageContext, input: TracesInput): Promise<TracesSummary> {
+  const { config, problems, policy } = input
+  const stage = input.stage ?? 'traces'
+  await using run = await openStage<TracesSummary>({
+    dir: input.dir,
+    stage,
+    config: { ...config, seed: input.seed, prompt: PROOF_PROMPT_VERSION },
+    inputs: { problems: fingerprintJson(problems), policy: policy.fingerprint },
+    resume: context.resume,
+  })
+  if (run.summary !== undefined) {
+    context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })
+    return run.summary
+  }
+  context.events({ type: 'stage_started', stage, dir: input.dir })
+  if (config.temperature === 0 && config.samples_per_problem > 1) {
+    context.events({
+      type: 'warning',
+      stage,
+      message: `Greedy decoding (temperature 0) gives ${config.samples_per_problem} identical samples per problem, and identical samples give no preference pairs. Use --temperature 0.7 or so.`,
+    })
+  }
+  await writeJsonAtomic(run.path('generation_config.json'), { ...config, seed: input.seed, policy })
+  const path = run.path('traces.jsonl')
+  const outcome = await collectTraces(context.backend, {
+    stage,
+    path,
+    problems,
+    samplesPerProblem: config.samples_per_problem,
+    sampling: config,
+    seed: input.seed,
+    policy,
+    events: context.events,
+    signal: context.signal,
+  })
+  const totals = await summariseTraces(readJsonl(path, traceRecordSchema))
+  const summary: TracesSummary = {
+    ...totals,
+    ...outcome,
+    tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
+    policy,
+  }
+  await run.finish(summary)
+  context.events({ type: 'stage_finished', stage, summary })
+  return summary
+}

@@ -1,0 +1,69 @@
+import type { TraceRecord } from './record.ts'
+
+/** Plain counts over a trace file; rates with intervals are the evaluation's matter. */
+export interface TraceTotals {
+  readonly traces: number
+  readonly problems: number
+  readonly correct: number
+  /** Valid traces, by proof and by the solver's certificate (UNKNOWN). */
+  readonly valid_by_proof: number
+  readonly valid_by_solver: number
+  readonly steps: number
+  readonly valid_steps: number
+  readonly tokens: number
+  /** Texts that another sample of the same problem has too. */
+  readonly identical: number
+  readonly finish_reasons: Readonly<Record<string, number>>
+  /** Steps per code of the judge. */
+  readonly codes: Readonly<Record<string, number>>
+  readonly inconsistent: number
+  readonly unverifiable: number
+}
+
+export async function summariseTraces(records: AsyncIterable<TraceRecord>): Promise<TraceTotals> {
+  const totals = {
+    traces: 0,
+    correct: 0,
+    valid_by_proof: 0,
+    valid_by_solver: 0,
+    steps: 0,
+    valid_steps: 0,
+    tokens: 0,
+    identical: 0,
+    inconsistent: 0,
+    unverifiable: 0,
+  }
+  const finishReasons = new Map<string, number>()
+  const codes = new Map<string, number>()
+  const problems = new Set<string>()
+  // Samples of a problem stand together, so only the texts of the current problem are kept.
+  let texts = new Set<string>()
+  for await (const record of records) {
+    if (!problems.has(record.problem_id)) {
+      problems.add(record.problem_id)
+      texts = new Set()
+    }
+    if (texts.has(record.completion)) totals.identical++
+    texts.add(record.completion)
+    totals.traces++
+    totals.steps += record.total_step_count
+    totals.valid_steps += record.valid_step_count
+    totals.tokens += record.num_tokens
+    if (record.correct) totals.correct++
+    if (record.trace_valid && record.warrant === 'proof') totals.valid_by_proof++
+    if (record.trace_valid && record.warrant === 'solver') totals.valid_by_solver++
+    if (record.status !== 'judged') totals[record.status]++
+    increment(finishReasons, record.finish_reason)
+    for (const step of record.steps) if (step.code !== null) increment(codes, step.code)
+  }
+  return {
+    ...totals,
+    problems: problems.size,
+    finish_reasons: Object.fromEntries(finishReasons),
+    codes: Object.fromEntries(codes),
+  }
+}
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
