@@ -12,7 +12,10 @@ export interface TrainingLoop {
   /** Directory of the stage: `checkpoint-<step>/` and `metrics.jsonl` go there. */
   readonly dir: string
   readonly session: TrainingSession
-  readonly config: OptimisationConfig
+  readonly config: Pick<
+    OptimisationConfig,
+    'learning_rate' | 'warmup_ratio' | 'schedule' | 'save_every' | 'keep_checkpoints'
+  >
   /** Number of the last optimiser step. */
   readonly total: number
   readonly batchAt: (step: number) => TrainBatch

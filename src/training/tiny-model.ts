@@ -1,0 +1,121 @@
+import { join } from 'node:path'
+import type { ModelBackend, SftExample } from '../backends/backend.ts'
+import { type StageContext, requireTraining } from '../backends/context.ts'
+import type { TinyModelConfig } from '../config/model.ts'
+import { writeJsonl } from '../runs/jsonl.ts'
+import { openStage } from '../runs/stage.ts'
+import { drillBatch } from './drill.ts'
+import { runTrainingLoop } from './loop.ts'
+import { runSft } from './sft.ts'
+
+/** What a backend must offer, besides training, to make a model on the spot. */
+export interface ModelMaker extends ModelBackend {
+  /** Trains a tokenizer on a file of texts and writes a freshly initialised model. */
+  createTinyModel(options: {
+    readonly path: string
+    readonly textsPath: string
+    readonly phrasePatterns: readonly string[]
+    readonly architecture: TinyModelConfig['architecture']
+    readonly seed: number
+  }): Promise<{ readonly vocabSize: number; readonly firstPhraseId: number }>
+  /** Makes another folder or hub name the base of this backend; the workers stay. */
+  switchModel(model: string): Promise<void>
+}
+
+export interface TinyModelInput {
+  readonly dir: string
+  readonly config: TinyModelConfig
+  readonly seed: number
+  /** Demonstrations of the pre-training. */
+  readonly pretraining: readonly SftExample[]
+  /** Further texts whose phrases deserve a token. */
+  readonly vocabularyTexts: readonly string[]
+  readonly dataFingerprint: string
+}
+
+/**
+ * The embedded default's base model: a tokenizer and a small Llama made on the spot, a copy drill, and
+ * supervised pre-training, all weights. Afterwards the backend's base is the model in the returned folder.
+ */
+export async function makeTinyModel(
+  context: StageContext & { readonly backend: ModelMaker },
+  input: TinyModelInput,
+): Promise<string> {
+  const drilled = await runDrill(context, input)
+  const dir = join(input.dir, 'pretraining')
+  await context.backend.switchModel(drilled)
+  const { fingerprint } = await context.backend.info()
+  await runSft(context, {
+    dir,
+    stage: 'base/pretraining',
+    config: input.config.pretraining.training,
+    seed: input.seed,
+    examples: input.pretraining,
+    dataFingerprint: input.dataFingerprint,
+    start: { kind: 'base', fingerprint },
+  })
+  const model = join(dir, 'final')
+  await context.backend.switchModel(model)
+  return model
+}
+
+/** Creates the model and drills it in copying. Returns the folder of the drilled weights. */
+async function runDrill(
+  context: StageContext & { readonly backend: ModelMaker },
+  input: TinyModelInput,
+): Promise<string> {
+  const { config, seed } = input
+  const { drill } = config
+  const stage = 'base/drill'
+  const dir = join(input.dir, 'drill')
+  const openTraining = requireTraining(context.backend, stage)
+  await using run = await openStage<{ model: string }>({
+    dir,
+    stage,
+    config: { architecture: config.architecture, phrase_patterns: config.phrase_patterns, drill, seed },
+    inputs: { data: input.dataFingerprint },
+    resume: context.resume,
+  })
+  const model = join(dir, 'final')
+  if (run.summary !== undefined) return model
+  context.events({ type: 'stage_started', stage, dir })
+  const textsPath = run.path('texts.jsonl')
+  await writeJsonl(textsPath, [
+    ...input.pretraining.map((example) => example.prompt + example.completion),
+    ...input.vocabularyTexts,
+  ])
+  const initial = run.path('initial')
+  const { vocabSize, firstPhraseId } = await context.backend.createTinyModel({
+    path: initial,
+    textsPath,
+    phrasePatterns: config.phrase_patterns,
+    architecture: config.architecture,
+    seed,
+  })
+  await context.backend.switchModel(initial)
+  await using session = await openTraining({
+    algorithm: 'sft',
+    target: { kind: 'full' },
+    optimizer: { betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, maxGradNorm: 1 },
+    microBatchTokens: 1 << 20,
+    gradientCheckpointing: false,
+    seed,
+    ...(context.signal && { signal: context.signal }),
+  })
+  // Phrases only: the bytes of the alphabet are what text falls back to, not what proofs are made of.
+  const ids = Array.from({ length: vocabSize - firstPhraseId }, (_, index) => firstPhraseId + index)
+  const outcome = await runTrainingLoop({
+    stage,
+    dir,
+    session,
+    config: { ...drill, schedule: 'constant', save_every: 0, keep_checkpoints: 1 },
+    total: drill.steps,
+    batchAt: (step) => drillBatch(drill, { ids, seed, step }),
+    events: context.events,
+    signal: context.signal,
+  })
+  await session.save(model)
+  await run.finish({ ...outcome, model })
+  context.events({ type: 'stage_finished', stage, summary: outcome })
+  return model
+}
