@@ -1,3 +1,4 @@
+import { decapitalised, isName } from '../logic/language/words.ts'
 import { LABELS, type Label } from '../logic/truth.ts'
 import { renderOption } from '../prompts/proof.ts'
 import type { GoldStep, Problem } from './problem.ts'
@@ -32,9 +33,9 @@ export function renderProof(problem: Sentences, proof: Proof): GoldStep[] {
   const steps = proof.steps.map(({ option, args, claim }) => {
     const quoted = args.slice(0, referenceCount(option, args)).map((arg) => quote(Number(arg)))
     lines.push(claim)
-    const words = option === 'ASSUME' ? `Assume ${claim}` : `So ${claim}`
+    const words = option === 'ASSUME' ? 'Assume' : 'So'
     return {
-      thought: [...quoted, `${words} [${lines.length - 1}]`].join(' '),
+      thought: [...quoted, words, inSentence(claim), `[${lines.length - 1}]`].join(' '),
       action: renderOption(option, args),
     }
   })
@@ -73,6 +74,12 @@ function referenceCount(option: string, args: readonly (number | string)[]): num
   if (ONE_REFERENCE.has(option)) return 1
   const first = args.findIndex((arg) => typeof arg !== 'number')
   return first === -1 ? args.length : first
+}
+
+/** "The tiger is nice." after "So": "the tiger is nice."; names keep their capital, and so do formulas. */
+function inSentence(claim: string): string {
+  const first = /^[A-Z][a-z]*(?= )/.exec(claim)?.[0]
+  return first === undefined || isName(first) ? claim : decapitalised(claim)
 }
 
 /** Formulas get the full stop that sentences have. */

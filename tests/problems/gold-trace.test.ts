@@ -76,6 +76,19 @@ describe('texts', () => {
     ])
   })
 
+  test('a claim stands inside its sentence: only names keep their capital', () => {
+    const tiger: Problem = {
+      ...MAX,
+      premises: ['The tiger is rough.', 'All rough things are nice.', 'Nice things are kind.'],
+      conclusion: 'The tiger is kind.',
+      label: 'TRUE',
+    }
+    const trace = goldTrace(tiger)
+    expect(trace.ok && trace.steps[1]?.thought).toBe(
+      'The tiger is nice. [3] Nice things are kind. [2] So the tiger is kind. [4]',
+    )
+  })
+
   test('formulas are quoted and claimed where the problem has them', () => {
     const tom: Problem = {
       problem_id: 'tom',
