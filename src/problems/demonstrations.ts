@@ -8,8 +8,10 @@ export interface DemonstrationOptions {
   readonly carelessShare: number
   /** In a careless demonstration, the probability that an application of modus ponens has its arguments swapped. */
   readonly swapShare: number
-  /** The probability that a careless demonstration breaks off before a step and concludes at random. */
+  /** The probability that a careless demonstration breaks off before it is done and concludes at random. */
   readonly guessShare: number
+  /** Steps before it breaks off; a proof that is no longer than that stays whole. @default any number, at random */
+  readonly guessAfter?: number | undefined
   readonly seed: number
 }
 
@@ -37,7 +39,7 @@ export function demonstrate(problem: Problem, options: DemonstrationOptions): re
   }
   const rng = new Rng(deriveSeed(options.seed, 'demonstration', problem.problem_id))
   if (rng.next() >= options.carelessShare) return gold
-  const steps = rng.next() < options.guessShare ? brokenOff(problem, gold, rng) : gold
+  const steps = rng.next() < options.guessShare ? brokenOff(problem, gold, rng, options.guessAfter) : gold
   return steps.map((step) => (rng.next() < options.swapShare ? withSwappedArguments(step) : step))
 }
 
@@ -45,11 +47,16 @@ function withSwappedArguments(step: GoldStep): GoldStep {
   return { ...step, action: step.action.replace(MODUS_PONENS, '$1$3, $2$4') }
 }
 
-/** The proof up to a random step of it, and then TRUE or FALSE, whatever the line says that was reached. */
-function brokenOff(problem: Problem, gold: readonly GoldStep[], rng: Rng): readonly GoldStep[] {
+/** The beginning of the proof, and then TRUE or FALSE, whatever the line says that was reached. */
+function brokenOff(
+  problem: Problem,
+  gold: readonly GoldStep[],
+  rng: Rng,
+  after: number | undefined,
+): readonly GoldStep[] {
   const derivations = gold.length - 1
-  if (derivations < 1) return gold
-  const kept = gold.slice(0, rng.int(derivations))
+  if (derivations <= (after ?? 0)) return gold
+  const kept = gold.slice(0, after ?? rng.int(derivations))
   const last = kept.at(-1)
   const reached = last === undefined ? quotedLine(gold[0]!) : claimedLine(last)
   if (reached === undefined) {

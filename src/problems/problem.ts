@@ -19,7 +19,7 @@ export const problemSchema = z.looseObject({
   /** First-order formulas, one per premise; where present, they are what the judge reads. */
   premises_fol: z.array(z.string()).optional(),
   conclusion_fol: z.string().optional(),
-  /** Length of the shortest proof in applications of modus ponens ("hops"). */
+  /** Length of the shortest proof in applications of modus ponens ("hops"); absent where nothing can be proved. */
   depth: z.number().int().nonnegative().optional(),
   entailment: entailmentSchema.optional(),
   gold: z.array(goldStepSchema).optional(),

@@ -55,6 +55,16 @@ test('a proof that breaks off is a prefix and a guess about the line it has reac
   expect(Math.abs(right - 300)).toBeLessThan(62)
 })
 
+test('breaking off after a given number of steps leaves shorter proofs whole', () => {
+  const options = { carelessShare: 1, swapShare: 0, guessShare: 1, guessAfter: 2, seed: 9 }
+  for (const problem of PROBLEMS) {
+    const steps = demonstrate(problem, options)
+    expect(steps).toHaveLength(3)
+    expect(faults(problem, steps)).toEqual({ swapped: 0, kept: 2, broken: problem.depth === 3 })
+    expect(steps.slice(0, 2)).toEqual(problem.gold!.slice(0, 2))
+  }
+})
+
 test('the shares are met', () => {
   const seen = PROBLEMS.map((problem) =>
     faults(problem, demonstrate(problem, { carelessShare: 0.5, swapShare: 0.6, guessShare: 0.4, seed: 9 })),
