@@ -41,6 +41,15 @@ test('int is uniform, in range, and reaches both ends', () => {
   expect(rng.int(2 ** 32)).toBeLessThan(2 ** 32)
 })
 
+test('int has no modulo bias', () => {
+  const rng = new Rng(4)
+  const n = 3 * 2 ** 30
+  let low = 0
+  for (let i = 0; i < 6000; i++) if (rng.int(n) < n / 3) low++
+  // A third; plain remainders of 32 bits would give a half.
+  expect(low / 6000).toBeCloseTo(1 / 3, 1)
+})
+
 test('a shuffle keeps the items and the input', () => {
   const items = Object.freeze([1, 2, 3, 4, 5])
   const rng = new Rng(9)

@@ -110,13 +110,14 @@ describe('writing', () => {
   test('records reach the disk after 64, or after a second, without flush', async () => {
     await using writer = await JsonlWriter.open(path)
     const lines = async (): Promise<number> => (await readFile(path, 'utf8')).split('\n').length - 1
-    for (let n = 0; n < 64; n++) await writer.write({ n })
-    await vi.waitFor(async () => expect(await lines()).toBe(64), { timeout: 900, interval: 10 })
-    await writer.write({ n: 64 })
-    await vi.waitFor(async () => expect(await lines()).toBe(65), { timeout: 3000, interval: 20 })
-    await writer.write({ n: 65 })
+    // The second 64 come while the first are being synced.
+    for (let n = 0; n < 128; n++) await writer.write({ n })
+    await vi.waitFor(async () => expect(await lines()).toBe(128), { timeout: 900, interval: 10 })
+    await writer.write({ n: 128 })
+    await vi.waitFor(async () => expect(await lines()).toBe(129), { timeout: 3000, interval: 20 })
+    await writer.write({ n: 129 })
     await writer.flush()
-    expect(await lines()).toBe(66)
+    expect(await lines()).toBe(130)
   })
 
   test('writes that nobody awaits keep their order', async () => {
