@@ -11,6 +11,8 @@ export const evaluatedTraceSchema = z.object({
   depth: z.number().int().nonnegative().optional(),
   /** `inconsistent` and `unverifiable` problems cannot be judged and are set apart. */
   status: z.enum(['judged', 'inconsistent', 'unverifiable']),
+  /** What is wrong with the trace beyond its steps. */
+  trace_code: z.string().nullable(),
   final_answer: z.enum(LABELS).nullable(),
   correct: z.boolean(),
   warranted: z.boolean(),
@@ -32,7 +34,8 @@ export interface ProblemTraces {
   readonly problem_id: string
   readonly label: EvaluatedTrace['label']
   readonly depth: number | undefined
-  readonly judged: boolean
+  /** `inconsistent` if one of the traces has shown it, whatever the others noticed. */
+  readonly status: EvaluatedTrace['status']
   readonly traces: readonly EvaluatedTrace[]
 }
 
@@ -73,11 +76,12 @@ function asProblem(problem_id: string, group: EvaluatedTrace[]): ProblemTraces {
     if (position > 0 && trace.sample_idx === traces[position - 1]!.sample_idx) {
       throw invalid(problem_id, `sample ${trace.sample_idx} is there twice`)
     }
-    if (trace.label !== first.label || trace.depth !== first.depth || trace.status !== first.status) {
-      throw invalid(problem_id, 'its traces disagree about its label, depth or status')
+    if (trace.label !== first.label || trace.depth !== first.depth) {
+      throw invalid(problem_id, 'its traces disagree about its label or depth')
     }
   }
-  return { problem_id, label: first.label, depth: first.depth, judged: first.status === 'judged', traces }
+  const status = traces.find((trace) => trace.status !== 'judged')?.status ?? 'judged'
+  return { problem_id, label: first.label, depth: first.depth, status, traces }
 }
 
 function invalid(problem: string, reason: string): ElenchusError {

@@ -51,7 +51,7 @@ export interface EvaluationMetrics extends MetricsRow {
   readonly by_label: readonly ({ readonly label: Label } & MetricsRow)[]
   /** Null with one sample per problem. */
   readonly self_consistency: SelfConsistency | null
-  /** Steps per code of the judge (`redundant` is sound), commonest first. */
+  /** Steps and traces per code of the judge (`redundant` is sound), commonest first. */
   readonly error_codes: Readonly<Record<string, number>>
   /** What always answering the commonest label scores. */
   readonly majority_label: { readonly label: Label; readonly accuracy: Estimate }
@@ -70,7 +70,7 @@ export function computeMetrics(
   const problems = groupByProblem(traces)
   if (problems.length === 0) throw new ElenchusError('record_invalid', 'There is no trace to evaluate.')
   const all = problems.flatMap((problem) => problem.traces)
-  const judged = problems.filter((problem) => problem.judged)
+  const judged = problems.filter((problem) => problem.status === 'judged')
   const unknown = judged.filter((problem) => problem.label === 'UNKNOWN')
   const mean = (value: (trace: EvaluatedTrace) => number): Estimate =>
     bootstrapMean(
@@ -88,8 +88,8 @@ export function computeMetrics(
         ? null
         : { problems: unknown.length, certified: share(unknown, (trace) => trace.trace_valid, seed) },
     set_apart: {
-      inconsistent: problems.filter(({ traces: [first] }) => first?.status === 'inconsistent').length,
-      unverifiable: problems.filter(({ traces: [first] }) => first?.status === 'unverifiable').length,
+      inconsistent: problems.filter(({ status }) => status === 'inconsistent').length,
+      unverifiable: problems.filter(({ status }) => status === 'unverifiable').length,
     },
     by_depth: depthsOf(problems).map((depth) => {
       const some = problems.filter((problem) => (problem.depth ?? null) === depth)
@@ -102,7 +102,10 @@ export function computeMetrics(
     self_consistency: selfConsistency(problems),
     error_codes: countOf(
       judged.flatMap((problem) =>
-        problem.traces.flatMap((trace) => trace.steps.flatMap((step) => step.code ?? [])),
+        problem.traces.flatMap(({ steps, trace_code }) => [
+          ...steps.flatMap((step) => step.code ?? []),
+          ...(trace_code === null ? [] : [trace_code]),
+        ]),
       ),
     ),
     majority_label: majorityLabel(problems),
@@ -110,7 +113,7 @@ export function computeMetrics(
 }
 
 function rowOf(problems: readonly ProblemTraces[], seed: number): MetricsRow {
-  const judged = problems.filter((problem) => problem.judged)
+  const judged = problems.filter((problem) => problem.status === 'judged')
   const decided = judged.filter((problem) => problem.label !== 'UNKNOWN')
   const steps = judged.map(({ traces }) => ({
     sum: traces.reduce((sum, trace) => sum + trace.valid_step_count, 0),

@@ -11,6 +11,7 @@ function trace(problem_id: string, changes: Partial<EvaluatedTrace> = {}): Evalu
     sample_idx: 0,
     label: 'TRUE',
     status: 'judged',
+    trace_code: null,
     final_answer: 'TRUE',
     correct: true,
     warranted: true,
@@ -55,6 +56,7 @@ describe('one trace per problem', () => {
       steps: [],
       num_tokens: 0,
       finish_reason: 'length',
+      trace_code: 'no_conclusion',
     }),
   ])
 
@@ -86,7 +88,7 @@ describe('one trace per problem', () => {
 
   test('counts, and tables by depth and label', () => {
     expect(metrics.finish_reasons).toEqual({ conclude: 4, length: 1 })
-    expect(metrics.error_codes).toEqual({ rule_mismatch: 2, not_warranted: 1 })
+    expect(metrics.error_codes).toEqual({ rule_mismatch: 2, no_conclusion: 1, not_warranted: 1 })
     expect(metrics.by_depth.map(({ depth, problems }) => [depth, problems])).toEqual([
       [1, 2],
       [2, 2],
@@ -122,6 +124,13 @@ test('problems that cannot be judged are set apart, and still have answers', () 
   expect(metrics.trace_validity).toEqual(wilson(1, 1))
   expect(metrics.step_validity?.value).toBe(1)
   expect(metrics.error_codes).toEqual({})
+})
+
+test('a problem whose contradiction one trace has shown is set apart with all its traces', () => {
+  const shown = trace('a', { sample_idx: 1, ...wrong, status: 'inconsistent' })
+  const metrics = computeMetrics([trace('a'), shown, trace('b'), trace('b', { sample_idx: 1 })])
+  expect(metrics.set_apart.inconsistent).toBe(1)
+  expect(metrics.trace_validity?.n).toBe(1)
 })
 
 describe('several traces per problem', () => {
