@@ -31,13 +31,14 @@ export function clusterOf(values: readonly number[]): Cluster {
  * @throws ElenchusError `internal` if there is no value at all.
  */
 export function bootstrapMean(clusters: readonly Cluster[], options: BootstrapOptions = {}): Estimate {
+  const { sums, counts } = columns(clusters)
   const statistic = (draw: () => number): number => {
     let sum = 0
     let count = 0
-    for (let i = 0; i < clusters.length; i++) {
-      const cluster = clusters[draw()]!
-      sum += cluster.sum
-      count += cluster.count
+    for (let i = 0; i < sums.length; i++) {
+      const index = draw()
+      sum += sums[index]!
+      count += counts[index]!
     }
     return sum / count
   }
@@ -54,19 +55,28 @@ export function bootstrapDifference(
   pairs: readonly { readonly a: Cluster; readonly b: Cluster }[],
   options: BootstrapOptions = {},
 ): Estimate {
+  const a = columns(pairs.map((pair) => pair.a))
+  const b = columns(pairs.map((pair) => pair.b))
   const statistic = (draw: () => number): number => {
-    const a = { sum: 0, count: 0 }
-    const b = { sum: 0, count: 0 }
+    let [sumA, countA, sumB, countB] = [0, 0, 0, 0]
     for (let i = 0; i < pairs.length; i++) {
-      const pair = pairs[draw()]!
-      a.sum += pair.a.sum
-      a.count += pair.a.count
-      b.sum += pair.b.sum
-      b.count += pair.b.count
+      const index = draw()
+      sumA += a.sums[index]!
+      countA += a.counts[index]!
+      sumB += b.sums[index]!
+      countB += b.counts[index]!
     }
-    return b.sum / b.count - a.sum / a.count
+    return sumB / countB - sumA / countA
   }
   return bootstrap(pairs.length, statistic, options)
+}
+
+/** The clusters by column: resampling reads each of them thousands of times. */
+function columns(clusters: readonly Cluster[]): { sums: Float64Array; counts: Float64Array } {
+  return {
+    sums: Float64Array.from(clusters, (cluster) => cluster.sum),
+    counts: Float64Array.from(clusters, (cluster) => cluster.count),
+  }
 }
 
 /** @param statistic the statistic of `n` clusters, whose indices `draw` gives one by one. */
