@@ -88,7 +88,12 @@ export class RequestCall<Name extends Op> implements Call<Name>, OpenCall {
   readonly #body: OpMap[Name]['request']
   readonly #options: CallOptions<Name>
   readonly #owner: CallOwner
-  readonly #onAbort = (): void => this.giveUp(new ElenchusError('cancelled', `${this.op} was cancelled.`))
+  readonly #onAbort = (): void => {
+    const reason: unknown = this.#options.signal?.reason
+    this.giveUp(
+      ElenchusError.is(reason) ? reason : new ElenchusError('cancelled', `${this.op} was cancelled.`),
+    )
+  }
   #resolve!: (result: CallResult<Name>) => void
   #reject!: (error: ElenchusError) => void
   #received = 0

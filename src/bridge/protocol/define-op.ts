@@ -14,10 +14,10 @@ export interface OpDefinition {
   readonly eventBlobs: BlobBody
 }
 
-export const i32 = z.instanceof(Int32Array)
-export const f32 = z.instanceof(Float32Array)
-export const f64 = z.instanceof(Float64Array)
-export const u8 = z.instanceof(Uint8Array)
+export const i32 = z.custom<Int32Array>((value) => value instanceof Int32Array, 'an i32 blob is missing')
+export const f32 = z.custom<Float32Array>((value) => value instanceof Float32Array, 'an f32 blob is missing')
+export const f64 = z.custom<Float64Array>((value) => value instanceof Float64Array, 'an f64 blob is missing')
+export const u8 = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'a u8 blob is missing')
 
 const NO_BLOBS = z.strictObject({})
 

@@ -1,0 +1,139 @@
+import { ElenchusError } from '../../errors.ts'
+import { Notice } from './channel.ts'
+
+/** Failures of a worker, not of the work: another worker, or the next start of this one, can do it. */
+const WORKER_FAILURES: ReadonlySet<string> = new Set([
+  'worker_died',
+  'worker_stalled',
+  'worker_start_failed',
+  'protocol_violation',
+])
+
+/** One worker, as far as dealing out is concerned. */
+export interface Lane {
+  /**
+   * Makes the worker ready, starting it again if it died and may be.
+   * @returns how many items it takes at once
+   * @throws ElenchusError if it is gone for good
+   */
+  ready(): Promise<number>
+}
+
+export interface Deal<Item, AnyLane extends Lane> {
+  readonly items: readonly Item[]
+  readonly lanes: readonly AnyLane[]
+  /** How many of `items` make the next chunk: at least 1, at most `most`. */
+  readonly chunkSize: (items: readonly Item[], most: number) => number
+  /** Has the lane do the chunk; whatever `isDone` does not confirm afterwards is dealt again. */
+  readonly serve: (lane: AnyLane, chunk: readonly Item[], signal: AbortSignal) => Promise<void>
+  readonly isDone: (item: Item) => boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+/** An item that was dealt this often without an answer is not dealt again. */
+const MOST_ATTEMPTS = 3
+const SMALLEST_SHARE = 32
+
+/**
+ * Deals items to whichever worker is free, in chunks that shrink towards the end so that all finish
+ * together. What a failed worker leaves undone goes to the others, or to its own next start.
+ * @throws ElenchusError the first failure that is the work's own, or that of a worker that nobody replaces.
+ */
+export async function dealOut<Item extends object, AnyLane extends Lane>(
+  deal: Deal<Item, AnyLane>,
+): Promise<void> {
+  const run = new Run(deal)
+  const outcomes = await Promise.allSettled(deal.lanes.map((lane) => run.drive(lane)))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  // With the work done, a worker that is gone harms nobody.
+  if (run.fatal !== null) throw run.fatal
+  if (run.unfinished && failed !== undefined) throw failed.reason
+}
+
+class Run<Item extends object, AnyLane extends Lane> {
+  fatal: Error | null = null
+  readonly #deal: Deal<Item, AnyLane>
+  readonly #changed = new Notice()
+  readonly #attempts = new Map<Item, number>()
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  #pending: readonly Item[]
+  #working = 0
+
+  constructor(deal: Deal<Item, AnyLane>) {
+    this.#deal = deal
+    this.#pending = deal.items
+    this.#signal =
+      deal.signal === undefined ? this.#stop.signal : AbortSignal.any([deal.signal, this.#stop.signal])
+  }
+
+  get unfinished(): boolean {
+    return this.#pending.length > 0
+  }
+
+  /** One lane's part; rejects when the lane can do no more. */
+  async drive(lane: AnyLane): Promise<void> {
+    for (;;) {
+      // Work in other hands may come back.
+      while (this.#pending.length === 0 && this.#working > 0) await this.#changed.wait()
+      if (this.#pending.length === 0 || this.fatal !== null) return
+      try {
+        await this.#serveOne(lane, await lane.ready())
+      } catch (error) {
+        if (!(error instanceof Error)) throw error
+        if (!isWorkerFailure(error)) this.#giveUp(error)
+        throw error
+      }
+    }
+  }
+
+  async #serveOne(lane: AnyLane, takes: number): Promise<void> {
+    const chunk = this.#take(takes)
+    if (chunk.length === 0) return
+    this.#working += 1
+    let failure: Error | null = null
+    try {
+      await this.#deal.serve(lane, chunk, this.#signal)
+    } catch (error) {
+      if (!isWorkerFailure(error)) throw error
+      failure = error
+    } finally {
+      this.#working -= 1
+      this.#pending = [...chunk.filter((item) => !this.#deal.isDone(item)), ...this.#pending]
+      this.#changed.notify()
+    }
+    this.#count(chunk, failure)
+  }
+
+  #take(takes: number): readonly Item[] {
+    const lanes = this.#deal.lanes.length
+    const share = Math.max(SMALLEST_SHARE, Math.ceil(this.#pending.length / (2 * lanes)))
+    const most = Math.min(takes, lanes === 1 ? takes : share, this.#pending.length)
+    const size = most === 0 ? 0 : this.#deal.chunkSize(this.#pending, most)
+    const chunk = this.#pending.slice(0, size)
+    this.#pending = this.#pending.slice(size)
+    return chunk
+  }
+
+  #count(chunk: readonly Item[], failure: Error | null): void {
+    for (const item of chunk) {
+      if (this.#deal.isDone(item)) continue
+      const attempts = (this.#attempts.get(item) ?? 0) + 1
+      this.#attempts.set(item, attempts)
+      if (attempts >= MOST_ATTEMPTS) {
+        const message = `A request was dealt to workers ${attempts} times and never answered.`
+        this.#giveUp(failure ?? new ElenchusError('protocol_violation', message))
+      }
+    }
+  }
+
+  #giveUp(error: Error): void {
+    this.fatal ??= error
+    this.#stop.abort(error)
+    this.#changed.notify()
+  }
+}
+
+function isWorkerFailure(error: unknown): error is ElenchusError {
+  return ElenchusError.is(error) && WORKER_FAILURES.has(error.code)
+}

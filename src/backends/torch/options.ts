@@ -1,0 +1,29 @@
+import type { Launcher } from '../../bridge/launcher.ts'
+import type { Limits } from '../../bridge/limits.ts'
+
+export interface TorchBackendOptions {
+  /** Folder or hub name of the base model. It is loaded when it is first needed. */
+  readonly model: string
+  readonly revision?: string | undefined
+  /** `auto`: float32 on CPU, the checkpoint's own type on accelerators. */
+  readonly dtype: 'auto' | 'float32' | 'bfloat16'
+  /** `auto`: native where it knows the model, transformers otherwise. */
+  readonly engine: 'auto' | 'native' | 'transformers'
+  /** The same seed gives the same text whatever else is in the batch; CPU and float32 only. */
+  readonly deterministic: boolean
+  /** Lets the model's repository run its own Python code in the workers. */
+  readonly trustRemoteCode: boolean
+  /** CPU threads per worker. */
+  readonly threads?: number | undefined
+  /** How workers are started, and on which devices. */
+  readonly launcher: Launcher
+  /** Workers; as many as the launcher has devices for if absent. */
+  readonly ranks?: number
+  /** Where each worker's output goes, one file per start. */
+  readonly logDirectory: string
+  /** How often each worker may be started again after it died; 2 by default. */
+  readonly restarts?: number
+  readonly limits?: Partial<Limits>
+  /** Told once per text, for example about library versions that nobody has tested. */
+  readonly onWarning?: (message: string) => void
+}
