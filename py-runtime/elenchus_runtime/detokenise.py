@@ -10,8 +10,6 @@ import codecs
 import json
 from typing import Any, Protocol
 
-_WINDOW = 5
-
 
 class TextGrowth(Protocol):
     """What one more token adds to the text; an unfinished character adds nothing until it is whole."""
@@ -44,7 +42,8 @@ class _ByteGrowth:
         self._decoder = codecs.getincrementaldecoder('utf-8')(errors='replace')
 
     def add(self, id: int) -> str:
-        return self._decoder.decode(self._table[id])
+        # Embeddings may be padded beyond the tokenizer's ids; those have no text.
+        return self._decoder.decode(self._table[id] if id < len(self._table) else b'')
 
 
 class _WindowGrowth:
@@ -60,8 +59,8 @@ class _WindowGrowth:
         now = decode(self._tokenizer, self._ids[self._start :])
         if len(now) <= len(before) or now.endswith('\ufffd') or not now.startswith(before):
             return ''
-        self._start = max(self._read - _WINDOW, self._start)
-        self._read = len(self._ids)
+        # The window begins where text once ended cleanly, never inside a character's bytes.
+        self._start, self._read = self._read, len(self._ids)
         return now[len(before) :]
 
 

@@ -25,7 +25,7 @@ from .plan import Group, Plan, Sample
 from .sampling import choose, sampling_logprobs, uniforms
 from .slot_cache import LayerStates, SlotCache, cache_bytes_per_token
 
-CPU_SLOTS = 96
+CPU_SLOTS = 64
 ACCELERATOR_SLOTS = 256
 PREFILL_TOKENS = 16_384
 CPU_CACHE_BYTES = 4 << 30

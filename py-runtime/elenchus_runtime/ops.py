@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 
 from . import protocol as wire
 from .adapters import Adapters
@@ -37,6 +38,8 @@ class Operations:
     """State of a worker between requests: the base, its adapters, the open training sessions."""
 
     def __init__(self, device: torch.device) -> None:
+        # Bars would fill the log, which is read when something goes wrong.
+        transformers.utils.logging.disable_progress_bar()
         self._device = device
         self._base: Base | None = None
         self._adapters: Adapters | None = None
@@ -115,7 +118,9 @@ class Operations:
         if spec.threads is not None:
             torch.set_num_threads(spec.threads)
         torch.use_deterministic_algorithms(spec.deterministic, warn_only=True)
-        if self._base is None or not is_current(self._base, spec):
+        if self._base is not None and is_current(self._base, spec):
+            self._base.settings = spec
+        else:
             self._unload()
             self._base = load_base(spec, self._device)
             self._adapters = Adapters(self._base)
@@ -153,7 +158,8 @@ class Operations:
         job.enter('load')
         return {'fingerprint': adapters.load(spec.name, spec.path, spec.trainable)}
 
-    def _adapter_save(self, spec: wire.AdapterSave, _job: Job) -> dict[str, Any]:
+    def _adapter_save(self, spec: wire.AdapterSave, job: Job) -> dict[str, Any]:
+        job.enter('load')
         return {'fingerprint': self._loaded()[1].save(spec.name, spec.path)}
 
     def _adapter_freeze(self, spec: wire.AdapterFreeze, _job: Job) -> dict[str, Any]:
@@ -203,6 +209,7 @@ class Operations:
             raise WorkerError('bad_request', f'Session {next(iter(self._sessions))!r} is open; end it first.')
         adapters.require(spec.policy)
         job.enter('load')
+        torch.use_deterministic_algorithms(spec.deterministic or base.settings.deterministic, warn_only=True)
         session = Session(spec, base, adapters)
         self._sessions[spec.session] = session
         return {
@@ -216,9 +223,11 @@ class Operations:
     def _train_end(self, spec: wire.TrainEnd, _job: Job) -> dict[str, Any]:
         self._session(spec.session).end()
         del self._sessions[spec.session]
+        torch.use_deterministic_algorithms(self._loaded()[0].settings.deterministic, warn_only=True)
         return {}
 
-    def _checkpoint_save(self, spec: wire.CheckpointSave, _job: Job) -> dict[str, Any]:
+    def _checkpoint_save(self, spec: wire.CheckpointSave, job: Job) -> dict[str, Any]:
+        job.enter('load')
         return {'bytes': self._session(spec.session).save(spec.path, spec.cursor)}
 
     def _checkpoint_load(self, spec: wire.CheckpointLoad, job: Job) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import time
 from typing import Any, Literal
 
 Phase = Literal['import', 'idle', 'load', 'first_step', 'step']
+"""`load` is all traffic of weights between disk and memory, in either direction."""
 
 
 class Pulse:

@@ -141,7 +141,7 @@ class Transport:
         with self._room:
             on_socket_thread = threading.current_thread() is self._thread
             while self._outbound_bytes > 0 and self._outbound_bytes + size > OUTBOUND_BYTES:
-                if on_socket_thread or self._stopping:
+                if on_socket_thread or self._stopping or not self._thread.is_alive():
                     break
                 self._room.wait(timeout=1)
             self._outbound.append(frames)
@@ -174,7 +174,7 @@ class Transport:
         finally:
             dealer.close()
             context.term()
-            self._jobs.put(None)
+            self.stop()
 
     def _serve(self, dealer: zmq.Socket[bytes]) -> None:
         poller = zmq.Poller()

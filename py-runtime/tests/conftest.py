@@ -72,7 +72,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope='session')
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Llama with its tokenizer, as `model.create` writes it. Its weights are large enough to be sure of things."""
+    """A tiny Llama as `model.create` writes it, with weights large enough to be sure of things."""
     folder = tmp_path_factory.mktemp('tiny')
     path = folder / 'model'
     tokenizer = make_tokenizer(folder)

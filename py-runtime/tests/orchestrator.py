@@ -18,12 +18,12 @@ import msgspec
 import numpy as np
 import zmq
 
-from elenchus_runtime.protocol import PROTOCOL, BlobSpec, decode_message, encode_message
+from elenchus_runtime.protocol import PROTOCOL, decode_message, encode_message
 
 TOKEN = 'token-of-this-launch'
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """The worker answered with an error."""
 
     def __init__(self, body: dict[str, Any]) -> None:
@@ -104,16 +104,16 @@ class Orchestrator:
         path.chmod(mode)
         return path
 
-    def start(self, mode: int = 0o600) -> subprocess.Popen[bytes]:
+    def start(self, mode: int = 0o600, death_pipe: bool = True) -> subprocess.Popen[bytes]:
         env = os.environ | {
             'ELENCHUS_CONNECTION': str(self.connection_file(mode)),
-            'ELENCHUS_DEATH_PIPE': '1',
+            'ELENCHUS_DEATH_PIPE': '1' if death_pipe else '0',
             'OMP_NUM_THREADS': '1',
             'HF_HUB_OFFLINE': '1',
         }
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'elenchus_runtime.worker'],
-            stdin=subprocess.PIPE,
+            stdin=subprocess.PIPE if death_pipe else subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
             env=env,
@@ -121,8 +121,8 @@ class Orchestrator:
         )
         return self.process
 
-    def connect(self) -> Orchestrator:
-        self.start()
+    def connect(self, death_pipe: bool = True) -> Orchestrator:
+        self.start(death_pipe=death_pipe)
         hello = self.receive(timeout=60)
         assert hello.kind == 'hello', hello
         self.hello = hello.body
@@ -150,7 +150,7 @@ class Orchestrator:
         return Message(header.kind, header.id, msgspec.msgpack.decode(header.body), blobs)
 
     def wait(self, id: str, timeout: float = 120) -> Answer:
-        """Everything up to the one result of a request; raises `Failed` on its error."""
+        """Everything up to the one result of a request; raises `FailedError` on its error."""
         events: list[Message] = []
         deadline = time.monotonic() + timeout
         while True:
@@ -162,7 +162,7 @@ class Orchestrator:
             elif message.kind == 'result':
                 return Answer(message.body, message.blobs, events)
             elif message.kind == 'error':
-                raise Failed(message.body)
+                raise FailedError(message.body)
 
     def call(self, op: str, body: dict[str, Any], blobs: dict[str, np.ndarray] | None = None) -> Answer:
         return self.wait(self.send(op, body, blobs))
@@ -170,6 +170,3 @@ class Orchestrator:
 
 def raw_header(**fields: Any) -> bytes:
     return msgspec.msgpack.encode({'v': PROTOCOL, 'kind': 'request', 'id': 'x', 'body': {}} | fields)
-
-
-__all__ = ['Answer', 'BlobSpec', 'Failed', 'Message', 'Orchestrator', 'raw_header', 'request_frames']
