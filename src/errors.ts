@@ -47,6 +47,11 @@ export const ERROR_CODES = {
     exit: 1,
     hint: 'Read the counts in the message; the flag to change stands beside each.',
   },
+  gate_failed: {
+    retryable: false,
+    exit: 5,
+    hint: 'The evaluation ran; its result is below what --gate asks for.',
+  },
   // environment (exit 3)
   environment: { retryable: false, exit: 3, hint: 'Run ./scripts/setup.sh.' },
   // wire and workers (exit 1)

@@ -26,9 +26,11 @@ export async function withSession<T>(
   const progress = createProgress({ json: options.json ?? false })
   const stop = (name: 'SIGINT' | 'SIGTERM'): void => {
     if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 75)
-    progress.note(`stopping (${name}); once more stops at once`)
+    progress.note(`stopping (${name}); a second signal stops at once`)
     controller.abort(
-      new ElenchusError('cancelled', `Stopped by ${name}. What was written is kept.`, { details: { signal: name } }),
+      new ElenchusError('cancelled', `Stopped by ${name}. What was written is kept.`, {
+        details: { signal: name },
+      }),
     )
   }
   const onInterrupt = (): void => stop('SIGINT')

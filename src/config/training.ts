@@ -87,6 +87,12 @@ export const demonstrationsSchema = z.strictObject({
     .max(1)
     .default(0)
     .describe('Of the careless ones, the probability that the proof is cut short and concluded at random.'),
+  guess_after: z
+    .number()
+    .int()
+    .nonnegative()
+    .optional()
+    .describe('Steps before a careless proof is cut short; absent: any number, at random.'),
 })
 export type DemonstrationsConfig = z.infer<typeof demonstrationsSchema>
 

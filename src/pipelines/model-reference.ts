@@ -13,17 +13,28 @@ export interface ModelReference {
 const adapterConfigSchema = z.looseObject({ base_model_name_or_path: z.string().min(1) })
 
 /**
- * Tells an adapter folder (PEFT) from a model: users of the old scripts pass either as `--model`.
+ * Tells an adapter folder (PEFT) from a model: users of the old scripts pass either as `--model`, or
+ * `--base-model` with `--lora-path`.
  *
- * @param options.base overrides the base that the adapter names.
- * @throws ElenchusError `file_missing` for a path that looks local and does not exist;
- *   `record_invalid` for an unreadable adapter_config.json.
+ * @throws ElenchusError `usage` when no model is named; `file_missing` for a path that looks local and does
+ *   not exist; `record_invalid` for an unreadable adapter_config.json.
  */
-export async function resolveModel(
-  model: string,
-  options: { readonly base?: string | undefined; readonly adapter?: string | undefined } = {},
-): Promise<ModelReference> {
-  if (options.adapter !== undefined) return { base: options.base ?? model, adapter: options.adapter }
+export async function resolveModel(options: {
+  readonly model?: string | undefined
+  readonly baseModel?: string | undefined
+  readonly loraPath?: string | undefined
+}): Promise<ModelReference> {
+  const { baseModel, loraPath } = options
+  const model = options.model ?? loraPath ?? baseModel
+  if (model === undefined) {
+    throw new ElenchusError('usage', 'No model is named: pass --model, or --base-model with --lora-path.')
+  }
+  if (options.model !== undefined && loraPath !== undefined) {
+    throw new ElenchusError(
+      'usage',
+      '--model and --lora-path exclude each other: use --base-model with --lora-path.',
+    )
+  }
   const config = join(model, 'adapter_config.json')
   if (await exists(config)) {
     const parsed = adapterConfigSchema.safeParse(JSON.parse(await readFile(config, 'utf8')))
@@ -32,13 +43,16 @@ export async function resolveModel(
         hint: 'Pass the base with --base-model.',
       })
     }
-    return { base: options.base ?? parsed.data.base_model_name_or_path, adapter: model }
+    return { base: baseModel ?? parsed.data.base_model_name_or_path, adapter: model }
+  }
+  if (loraPath !== undefined) {
+    throw new ElenchusError('file_missing', `There is no adapter in ${loraPath} (no adapter_config.json).`)
   }
   const looksLocal = /^[./~]|^outputs\/|^checkpoints\//.test(model)
   if (looksLocal && !(await exists(model))) {
     throw new ElenchusError('file_missing', `There is no model in ${model}.`)
   }
-  return { base: options.base ?? model, adapter: null }
+  return { base: model, adapter: null }
 }
 
 async function exists(path: string): Promise<boolean> {

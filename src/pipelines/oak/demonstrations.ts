@@ -16,6 +16,7 @@ export function sftExamples(
       carelessShare: config.careless_share,
       swapShare: config.swap_share,
       guessShare: config.guess_share,
+      guessAfter: config.guess_after,
       seed,
     })
     return {

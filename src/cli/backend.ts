@@ -1,0 +1,65 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { spawnLauncher } from '../bridge/launchers/spawn.ts'
+import type { PolicyRef } from '../backends/backend.ts'
+import { createTorchBackend, type TorchBackend } from '../backends/torch/torch.ts'
+import { backendSchema, type BackendConfig } from '../config/backend.ts'
+import type { EventSink } from '../runs/events.ts'
+import { fingerprintFile } from '../runs/fingerprint.ts'
+import type { ModelReference } from '../pipelines/model-reference.ts'
+import { addSchemaFlags, readSchemaFlags } from './flags.ts'
+
+/** The flags that say where tensors are computed; `--num-gpus 4` means `--gpus 0,1,2,3`. */
+export function addBackendFlags(command: Command): Command {
+  return addSchemaFlags(command, backendSchema, ['gpus'])
+    .option('--gpus <list>', 'devices relative to CUDA_VISIBLE_DEVICES, one worker each, for example 0,1,2,3')
+    .option('--num-gpus <n>', 'the first n devices')
+}
+
+export function readBackendFlags(options: Readonly<Record<string, unknown>>): BackendConfig {
+  const { gpus, numGpus } = options
+  const list =
+    typeof gpus === 'string'
+      ? parseGpus(gpus)
+      : typeof numGpus === 'string'
+        ? Array.from({ length: Number(numGpus) }, (_, index) => index)
+        : []
+  return readSchemaFlags(backendSchema, { ...options, gpus: list })
+}
+
+/** `0,1,2,3` as numbers. What is no number is left for the schema to refuse. */
+export function parseGpus(text: string): number[] {
+  return text.split(',').flatMap((part) => (part.trim() === '' ? [] : Number(part)))
+}
+
+/** The torch backend with one worker per device. */
+export function openTorch(
+  config: BackendConfig,
+  model: string,
+  options: { readonly logDirectory: string; readonly events: EventSink },
+): Promise<TorchBackend> {
+  return createTorchBackend({
+    model,
+    dtype: config.dtype,
+    engine: config.engine,
+    deterministic: config.deterministic,
+    trustRemoteCode: config.trust_remote_code,
+    threads: config.threads,
+    launcher: spawnLauncher({
+      threads: config.threads,
+      ...(config.gpus.length > 0 && { devices: config.gpus }),
+    }),
+    logDirectory: options.logDirectory,
+    onWarning: (message) => options.events({ type: 'warning', stage: 'backend', message }),
+  })
+}
+
+/** The policy that a model reference names, with the fingerprint of its weights. */
+export async function policyOf(backend: TorchBackend, reference: ModelReference): Promise<PolicyRef> {
+  if (reference.adapter !== null) {
+    const fingerprint = await fingerprintFile(join(reference.adapter, 'adapter_model.safetensors'))
+    return { kind: 'adapter', path: reference.adapter, fingerprint }
+  }
+  const { fingerprint } = await backend.info()
+  return { kind: 'base', fingerprint }
+}

@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { sftSchema } from '../../config/training.ts'
+import { resolveModel } from '../../pipelines/model-reference.ts'
+import { sftExamples } from '../../pipelines/oak/demonstrations.ts'
+import { loadProblemFiles } from '../../pipelines/problem-files.ts'
+import { annotateProblems } from '../../problems/annotate.ts'
+import { fingerprintJson } from '../../runs/fingerprint.ts'
+import { runSft } from '../../training/sft.ts'
+import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
+import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { withSession } from '../session.ts'
+import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
+
+interface SftOptions extends RunOptions, ModelOptions {
+  readonly data: readonly string[]
+  readonly numProblems?: string
+  readonly full?: boolean
+}
+
+/** `elenchus sft`: supervised fine-tuning on gold proofs. */
+export function sftCommand(): Command {
+  const command = new Command('sft')
+    .description('fine-tune a model on gold proofs')
+    .requiredOption('--data <files...>', 'problem files; proofs that are missing are searched for')
+    .option('--num-problems <n>', 'the first n problems')
+    .option('--full', 'train every weight instead of an adapter')
+  addModelFlags(command)
+  addSchemaFlags(command, sftSchema)
+  addBackendFlags(command)
+  return addRunFlags(command)
+    .addHelpText(
+      'after',
+      '\nExample:\n  elenchus sft --model Qwen/Qwen3-8B --data data/processed/prontoqa_train.jsonl \\\n    --output outputs/sft/run1 --learning-rate 2e-4 --batch-size 4 --gradient-accumulation-steps 8',
+    )
+    .action(async (options: SftOptions) => {
+      await withSession(options, async ({ events, signal, print }) => {
+        const settings = readSchemaFlags(sftSchema, { ...options })
+        const config = options.full === true ? { ...settings, lora: null } : settings
+        const limit = options.numProblems === undefined ? undefined : Number(options.numProblems)
+        const problems = annotateProblems((await loadProblemFiles(options.data)).slice(0, limit))
+        const seed = Number(options.seed)
+        const examples = sftExamples(problems, config.demonstrations, seed)
+        if (examples.length < problems.length) {
+          const without = problems.length - examples.length
+          const message = `${without} of ${problems.length} problems have no gold proof and are left out.`
+          events({ type: 'warning', stage: 'sft', message })
+        }
+        const reference = await resolveModel(options)
+        await using backend = await openTorch(readBackendFlags({ ...options }), reference.base, {
+          logDirectory: join(options.output, 'logs'),
+          events,
+        })
+        const summary = await runSft(
+          { backend, events, signal, resume: options.resume ?? false },
+          {
+            dir: options.output,
+            config,
+            seed,
+            examples,
+            dataFingerprint: fingerprintJson(examples),
+            start: await policyOf(backend, reference),
+          },
+        )
+        const losses = `loss ${summary.first_loss?.toFixed(4) ?? '-'} -> ${summary.last_loss?.toFixed(4) ?? '-'}`
+        const text = `${summary.steps} steps on ${summary.examples} demonstrations, ${losses}`
+        print(`${text}\nweights in ${join(options.output, 'final')}`, summary)
+      })
+    })
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { tracesSchema } from '../../config/traces.ts'
+import { resolveModel } from '../../pipelines/model-reference.ts'
+import { loadProblemFiles } from '../../pipelines/problem-files.ts'
+import { annotateProblems } from '../../problems/annotate.ts'
+import { runTraces } from '../../traces/stage.ts'
+import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
+import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { withSession } from '../session.ts'
+import { renderTraceTotals } from '../totals.ts'
+import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
+
+/** The guide's full-run settings, except for greedy decoding, which gives identical samples. */
+const GUIDE_DEFAULTS = { temperature: 0.7, max_steps: 6, max_thought_tokens: 60 }
+
+interface TracesOptions extends RunOptions, ModelOptions {
+  readonly data: readonly string[]
+  readonly numProblems?: string
+}
+
+/** `elenchus traces`: stage 1 of the old guide, `generate_traces.py`. */
+export function tracesCommand(): Command {
+  const command = new Command('traces')
+    .description('generate reasoning traces with a model and judge every step')
+    .requiredOption('--data <files...>', 'problem files')
+    .option('--num-problems <n>', 'the first n problems')
+  addModelFlags(command)
+  addSchemaFlags(command, tracesSchema)
+  addBackendFlags(command)
+  return addRunFlags(command)
+    .addHelpText(
+      'after',
+      '\nExample:\n  elenchus traces --model outputs/sft/final --data data/processed/prontoqa_train.jsonl \\\n    --output outputs/traces/run1 --num-problems 100 --samples-per-problem 4',
+    )
+    .action(async (options: TracesOptions) => {
+      await withSession(options, async ({ events, signal, print }) => {
+        const config = readSchemaFlags(tracesSchema, { ...options }, GUIDE_DEFAULTS)
+        const all = annotateProblems(await loadProblemFiles(options.data))
+        const problems = all.slice(
+          0,
+          options.numProblems === undefined ? undefined : Number(options.numProblems),
+        )
+        const reference = await resolveModel(options)
+        await using backend = await openTorch(readBackendFlags({ ...options }), reference.base, {
+          logDirectory: join(options.output, 'logs'),
+          events,
+        })
+        const summary = await runTraces(
+          { backend, events, signal, resume: options.resume ?? false },
+          {
+            dir: options.output,
+            config,
+            seed: Number(options.seed),
+            problems,
+            policy: await policyOf(backend, reference),
+          },
+        )
+        print(renderTraceTotals(summary), summary)
+      })
+    })
+}
