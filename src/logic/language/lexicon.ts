@@ -74,7 +74,8 @@ export class Lexicon {
     const known = candidates.filter((noun) => this.#nouns.has(noun))
     if (known.length > 1)
       return { ok: false, message: `"${word}" is the plural of ${known.join(' and of ')}.` }
-    const noun = known[0] ?? candidates[0]
+    // "Wumpus are red": a noun of the theory that is its own plural's beginning, not the plural of "wumpu".
+    const noun = known[0] ?? (this.#nouns.has(modifier + word) ? undefined : candidates[0])
     return noun === undefined ? { ok: false, message: `"${word}" is not a plural noun.` } : { ok: true, noun }
   }
 
@@ -82,6 +83,7 @@ export class Lexicon {
   looksPlural(word: string): boolean {
     const candidates = singulars(word)
     if (candidates.some((noun) => this.#nouns.has(noun))) return true
+    if (this.#nouns.has(word)) return false
     return candidates.length > 0 && !word.endsWith('ous') && !this.#properties.has(word)
   }
 

@@ -141,7 +141,7 @@ class Grammar {
     }
     const verb = reader.word(reader.at)
     const isPlural = reader.inside(reader.at - 1) === 'they'
-    const base = isPlural ? verb : baseVerb(verb)
+    const base = isPlural || VERB_ENDS.has(verb) ? verb : baseVerb(verb)
     return base === null ? reader.fail(`"${verb}" is not a verb.`) : this.#relation(subject, base)
   }
 
@@ -180,7 +180,9 @@ class Grammar {
     }
     const from = reader.at
     const ends = (at: number): boolean =>
-      VERB_ENDS.has(reader.word(at)) || (isSubject && at > from && this.#isVerb(at))
+      VERB_ENDS.has(reader.word(at)) ||
+      reader.word(at) === 'the' ||
+      (isSubject && at > from && this.#isVerb(at))
     while (!ends(reader.at)) reader.at += 1
     if (reader.at === from) return reader.fail('Expected a noun.')
     return this.#store.constant(`the ${reader.slice(from, reader.at).join(' ')}`)
