@@ -84,14 +84,14 @@ export const foreignTraceSchema = z.looseObject({
   conclusion: z.string(),
   premises_fol: z.array(z.string()).optional(),
   conclusion_fol: z.string().optional(),
-  label: z.unknown(),
+  label: z.unknown().optional(),
   steps: z.array(
     z.looseObject({
       thought: z.string().nullish(),
       action: z.string().nullish(),
-      solver_valid: z.unknown(),
+      solver_valid: z.unknown().optional(),
     }),
   ),
-  all_steps_valid: z.unknown(),
+  all_steps_valid: z.unknown().optional(),
 })
 export type ForeignTrace = z.infer<typeof foreignTraceSchema>

@@ -5,7 +5,7 @@ import { isRefusal } from '../rules/rule.ts'
 import type { Label } from '../truth.ts'
 import { bind } from './bind.ts'
 import { checkClaims, checkConclusionClaims } from './claims.ts'
-import { refuse, type Refusal } from './codes.ts'
+import { excerpt, refuse, type Refusal } from './codes.ts'
 import { findWarrant, readLabel } from './conclude.ts'
 import type { Judgement, Note, StepJudgement, Verdict, Warrant } from './judgement.ts'
 import { CONCLUDE, NO_ALIASES, resolveOption, RULES, type Aliases } from './options.ts'
@@ -106,7 +106,7 @@ class Checker {
     if (action === null) return refuse('malformed_action', problem ?? 'The step has no action.')
     const name = resolveOption(action.name, this.#options.aliases)
     const forms = RULES.get(name)
-    if (forms === undefined) return refuse('unknown_option', `There is no option "${action.name}".`)
+    if (forms === undefined) return refuse('unknown_option', `There is no option ${excerpt(action.name)}.`)
     const proof = this.#proof
     const application = bind(action.name, forms, action.args, proof, this.#problem.parser)
     if (isRefusal(application)) return application
@@ -160,7 +160,7 @@ class Checker {
       if (own && derived === null) continue
       const said = own ? derived : this.#proof.lines[quote.index]?.formula
       if (said && quote.formula !== null && sameFormula(said, quote.formula)) continue
-      const message = `"${quote.text}" is not line [${quote.index}].`
+      const message = `${excerpt(quote.text)} is not line [${quote.index}].`
       notes.push({ code: 'quote_mismatch', message })
     }
     const repaired = step.claims.some((claim) => claim.kind === 'formula' && claim.repairs > 0)

@@ -1,7 +1,7 @@
 import { sameFormula, type Formula } from '../formula.ts'
 import { contradict } from '../rules/instance.ts'
 import type { Label } from '../truth.ts'
-import { refuse, type Refusal } from './codes.ts'
+import { excerpt, refuse, type Refusal } from './codes.ts'
 import type { Claim, ClaimMode } from './step.ts'
 
 /** Every claim must be the derived formula; `required` also wants at least one (ASSUME states its own). */
@@ -17,7 +17,7 @@ export function checkClaims(
     if (claim.kind === 'label' || !sameFormula(claim.formula, derived)) {
       return refuse(
         'claim_mismatch',
-        `The Thought claims "${claim.text}", which is not what the step derives.`,
+        `The Thought claims ${excerpt(claim.text)}, which is not what the step derives.`,
       )
     }
   }
@@ -45,7 +45,7 @@ export function checkConclusionClaims(
     if (!agrees) {
       return refuse(
         'claim_mismatch',
-        `The Thought claims "${claim.text}", but the action concludes ${label}.`,
+        `The Thought claims ${excerpt(claim.text)}, but the action concludes ${label}.`,
       )
     }
   }
@@ -53,5 +53,5 @@ export function checkConclusionClaims(
 }
 
 function unreadable(text: string, reason: string): Refusal {
-  return refuse('claim_unparsable', `The claim "${text}" cannot be read: ${reason}`)
+  return refuse('claim_unparsable', `The claim ${excerpt(text)} cannot be read: ${reason}`)
 }

@@ -49,3 +49,10 @@ export interface Refusal {
 export function refuse(code: JudgeCode, message: string): Refusal {
   return { code, message }
 }
+
+const LONGEST_EXCERPT = 80
+
+/** Text of a trace as a message may quote it: hostile text must not make long messages. */
+export function excerpt(text: string): string {
+  return text.length <= LONGEST_EXCERPT ? `"${text}"` : `"${text.slice(0, LONGEST_EXCERPT - 1)}…"`
+}

@@ -1,4 +1,4 @@
-import { refuse } from '../checker/codes.ts'
+import { excerpt, refuse } from '../checker/codes.ts'
 import type { Line, Proof } from '../checker/proof.ts'
 import type { QuantifierKind } from '../formula.ts'
 import { abstractConstant, instantiate, predicatesOf } from '../substitution.ts'
@@ -16,7 +16,7 @@ export const UNIV_INSTANTIATION_NAMED = form(
     const outcome = instance(proof, line, constant, 'forall')
     if (isRefusal(outcome)) return outcome
     if ([...predicatesOf(outcome.formula)].some(predicate.names)) return outcome
-    return mismatch(`The predicate "${predicate.text}" does not occur in the result.`)
+    return mismatch(`The predicate ${excerpt(predicate.text)} does not occur in the result.`)
   },
 )
 
