@@ -41,11 +41,19 @@ def look_back_bias(head_dim: int, rope_theta: float, back: int) -> tuple[torch.T
 
 @torch.no_grad()
 def set_look_back_heads(model: Any, backs: Sequence[int]) -> None:
-    """Head h of layer 0 of a Llama with attention biases looks `backs[h]` tokens back."""
+    """Head h of layer 0 of a Llama with attention biases looks `backs[h]` tokens back.
+
+    The rows of the projections that add content to those queries and keys start at zero: with a large
+    initializer_range they would drown the biases. They stay trainable.
+    """
     attention = model.model.layers[0].self_attn
     head_dim: int = attention.head_dim
     theta: float = model.config.rope_parameters['rope_theta']
     for head, back in enumerate(backs):
         query, key = look_back_bias(head_dim, theta, back)
-        attention.q_proj.bias.view(-1, head_dim)[head] = query
-        attention.k_proj.bias.view(-1, head_dim)[head // attention.num_key_value_groups] = key
+        for projection, index, bias in (
+            (attention.q_proj, head, query),
+            (attention.k_proj, head // attention.num_key_value_groups, key),
+        ):
+            projection.bias.view(-1, head_dim)[index] = bias
+            projection.weight.view(projection.bias.numel() // head_dim, head_dim, -1)[index] = 0

@@ -94,6 +94,7 @@ class Architecture(Part):
     attention_bias: bool
     initializer_range: float
     num_kv_heads: int | None = None
+    head_dim: int | None = None
     look_back_heads: list[int] | None = None
 
 

@@ -112,8 +112,9 @@ def create_model(spec: ModelCreate) -> tuple[int, str]:
         raise WorkerError(
             'model_load_failed', f'{spec.tokenizer_path} holds no tokenizer: {error}'
         ) from error
-    if shape.hidden_size % shape.num_heads or (shape.hidden_size // shape.num_heads) % 2:
-        raise WorkerError('bad_request', 'hidden_size must be num_heads times an even number.')
+    head_dim = shape.head_dim or shape.hidden_size // shape.num_heads
+    if (shape.head_dim is None and shape.hidden_size % shape.num_heads) or head_dim % 2:
+        raise WorkerError('bad_request', 'head_dim must be even; without it, hidden_size a multiple of num_heads.')
     if shape.look_back_heads and (not shape.attention_bias or len(shape.look_back_heads) > shape.num_heads):
         raise WorkerError(
             'bad_request', 'look_back_heads needs attention_bias and at most num_heads entries.'
@@ -125,6 +126,7 @@ def create_model(spec: ModelCreate) -> tuple[int, str]:
         num_hidden_layers=shape.num_layers,
         num_attention_heads=shape.num_heads,
         num_key_value_heads=shape.num_kv_heads or shape.num_heads,
+        head_dim=head_dim,
         max_position_embeddings=shape.max_positions,
         rope_parameters={'rope_type': 'default', 'rope_theta': shape.rope_theta},
         tie_word_embeddings=shape.tie_embeddings,

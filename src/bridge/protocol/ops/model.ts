@@ -41,6 +41,8 @@ const modelCreate = {
       num_layers: positive,
       num_heads: positive,
       num_kv_heads: positive.optional(),
+      /** Even; hidden_size / num_heads if absent. */
+      head_dim: positive.optional(),
       intermediate_size: positive,
       max_positions: positive,
       rope_theta: z.number().positive(),
