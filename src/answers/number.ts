@@ -6,7 +6,7 @@ import type { Rational } from './rational.ts'
  * only if three digits end the integer part (1,000 and 1,00,000, never 3,50). At most 60 digits: longer ones
  * come from degenerate repetition.
  */
-export const NUMERAL = /(?:\d{1,3}(?:,\d{2,3})*,\d{3}(?![\d])|\d+)(?:\.\d+)?|\.\d+/
+export const NUMERAL = /(?:\d{1,3}(?:,\d{2,3}){0,20},\d{3}(?!\d)|\d+)(?:\.\d+)?|\.\d+/
 const MAX_DIGITS = 60
 
 /**
