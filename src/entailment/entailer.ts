@@ -63,6 +63,15 @@ export function createForwardEntailer(): Entailer {
   }
 }
 
+/** Benchmarks whose labels the solver can recompute. */
+export const BASELINE_TASKS = ['prontoqa', 'folio', 'proofwriter'] as const
+export type BaselineTask = (typeof BASELINE_TASKS)[number]
+
+/** The entailer with the semantics of a task's labels: forward rules for ProofWriter, entailment for the others. */
+export function createTaskEntailer(task: BaselineTask): Entailer {
+  return task === 'proofwriter' ? createForwardEntailer() : createEntailer()
+}
+
 async function decideByZ3(
   z3: Z3Process,
   { store, premises, query }: EntailmentQuestion,
