@@ -33,6 +33,7 @@ describe('closure of the implication graph', () => {
     [['A(c) ↔ B(c)', 'B(c) ⊕ D(c)', 'D(c)'], 'A(c)', 'refuted'],
     [['A(c)', '¬A(c)'], 'B(c)', 'inconsistent'],
     [['∀x A(x)', '∀x ¬A(x)'], 'B(c)', 'inconsistent'],
+    [['∀x A(x)', '∀x ¬A(x)'], 'Q', 'inconsistent'],
     [['⊥'], 'B(c)', 'inconsistent'],
     [[], 'A(c) ∨ ¬A(c)', 'proved'],
     [[], 'A(c) ∧ ¬A(c)', 'refuted'],
