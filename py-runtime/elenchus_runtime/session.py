@@ -139,7 +139,7 @@ class Session:
         def before(micro_batch: int) -> None:
             job.advance()
             # Dropout depends on the seed and the place in the run alone, so a step can be repeated.
-            torch.manual_seed((self._spec.seed * 1_000_003 + step) * 1_000_003 + micro_batch)
+            torch.manual_seed(((self._spec.seed * 1_000_003 + step) * 1_000_003 + micro_batch) % 2**63)
 
         while True:
             self._optimiser.clear()

@@ -37,7 +37,7 @@ export function openTorch(
   config: BackendConfig,
   model: string,
   options: { readonly logDirectory: string; readonly events: EventSink },
-): Promise<TorchBackend> {
+): TorchBackend {
   return createTorchBackend({
     model,
     dtype: config.dtype,

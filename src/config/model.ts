@@ -8,7 +8,13 @@ const drillSchema = z
     batch_size: z.number().int().positive(),
     learning_rate: z.number().positive(),
     warmup_ratio: z.number().min(0).lt(1).default(0.05),
-    source_length: z.number().int().min(2).describe('Distinct random tokens at the start of a row.'),
+    source_length: z.number().int().min(2).describe('Random tokens at the start of a row.'),
+    recurrence: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe('Probability that a token of the source repeats another one of it.'),
     spans: z.number().int().positive().describe('Copies of parts of the source that follow.'),
     span_length: z
       .tuple([z.number().int().min(2), z.number().int().min(2)])

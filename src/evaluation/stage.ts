@@ -54,6 +54,7 @@ export async function runEvaluation(
   const outcome = await collectTraces(context.backend, {
     stage,
     path,
+    resume: run.state === 'resumed',
     problems,
     samplesPerProblem: config.samples_per_problem,
     sampling: config,

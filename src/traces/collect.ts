@@ -1,4 +1,11 @@
-import type { Completion, GenerateOptions, GenerateRequest, PolicyRef, Stop } from '../backends/backend.ts'
+import type {
+  Completion,
+  GenerateOptions,
+  GenerateRequest,
+  ModelBackend,
+  PolicyRef,
+  Stop,
+} from '../backends/backend.ts'
 import type { SamplingConfig } from '../config/sampling.ts'
 import type { Problem } from '../problems/problem.ts'
 import { renderProofPrompt } from '../prompts/proof.ts'
@@ -6,7 +13,6 @@ import { deriveSeed } from '../random.ts'
 import type { EventSink } from '../runs/events.ts'
 import { JsonlWriter } from '../runs/jsonl.ts'
 import { OrderedWriter } from '../runs/ordered.ts'
-import type { ModelBackend } from '../backends/backend.ts'
 import { prepareProblem } from '../logic/checker/prepare.ts'
 import { judgeCompletion } from './judge.ts'
 import type { JudgedTrace } from './record.ts'
@@ -18,8 +24,10 @@ const SEGMENT_BOUNDARY = 'Action:|/>\\n'
 
 export interface CollectInput {
   readonly stage: string
-  /** JSONL file of trace records, appended to: samples of a problem together, in problem order. */
+  /** JSONL file of trace records: samples of a problem together, in problem order. */
   readonly path: string
+  /** Continue behind the last whole record of an earlier attempt. */
+  readonly resume: boolean
   readonly problems: readonly Problem[]
   readonly samplesPerProblem: number
   readonly sampling: SamplingConfig
@@ -47,9 +55,9 @@ export interface CollectOutcome {
 export async function collectTraces(backend: ModelBackend, input: CollectInput): Promise<CollectOutcome> {
   const { problems, samplesPerProblem: samples, events, stage } = input
   const total = problems.length * samples
-  await using writer = await JsonlWriter.open(input.path, { resume: true })
+  await using writer = await JsonlWriter.open(input.path, { resume: input.resume })
   const done = writer.existing
-  // The backend bounds what is in flight; the buffer only has to hold what overtakes a slow sample.
+  // What overtakes a slow sample waits here. The requests of a call are fixed, so the bound is their number.
   const ordered = new OrderedWriter(writer, { next: done, capacity: total })
   const judge = createJudge(problems, samples)
   const requests: GenerateRequest[] = []
@@ -58,7 +66,7 @@ export async function collectTraces(backend: ModelBackend, input: CollectInput):
     requests.push({
       key: String(index),
       prompt: renderProofPrompt(problem),
-      seed: deriveSeed(input.seed, 'sample', problem.problem_id, sample),
+      seed: sampleSeed(input, problem, sample),
     })
   }
   const began = performance.now()
@@ -73,27 +81,7 @@ export async function collectTraces(backend: ModelBackend, input: CollectInput):
       count++
       tokens += completion.numTokens
       if (judged.trace_valid) valid++
-      await ordered.put(index, [
-        {
-          problem_id: problem.problem_id,
-          label: problem.label,
-          ...judged,
-          premises: problem.premises,
-          conclusion: problem.conclusion,
-          ...optionalFields(problem),
-          prompt: renderProofPrompt(problem),
-          ...sampled(completion),
-          sample_idx: sample,
-          seed: deriveSeed(input.seed, 'sample', problem.problem_id, sample),
-          policy: input.policy.fingerprint,
-          ...(input.asEvaluationRow === true && {
-            index,
-            gold: problem.label,
-            prediction: judged.final_answer,
-            output: completion.text,
-          }),
-        },
-      ])
+      await ordered.put(index, [toRecord(input, { index, problem, sample, completion, judged })])
       events({
         type: 'progress',
         stage,
@@ -148,6 +136,43 @@ function generateOptions(input: CollectInput): GenerateOptions {
     segment: { boundary: SEGMENT_BOUNDARY, maxTokens: sampling.max_thought_tokens },
     ...(signal && { signal }),
   }
+}
+
+/** One line of the file. */
+function toRecord(
+  input: CollectInput,
+  each: {
+    readonly index: number
+    readonly problem: Problem
+    readonly sample: number
+    readonly completion: Completion
+    readonly judged: JudgedTrace
+  },
+): Record<string, unknown> {
+  const { index, problem, sample, completion, judged } = each
+  return {
+    problem_id: problem.problem_id,
+    label: problem.label,
+    ...judged,
+    premises: problem.premises,
+    conclusion: problem.conclusion,
+    ...optionalFields(problem),
+    prompt: renderProofPrompt(problem),
+    ...sampled(completion),
+    sample_idx: sample,
+    seed: sampleSeed(input, problem, sample),
+    policy: input.policy.fingerprint,
+    ...(input.asEvaluationRow === true && {
+      index,
+      gold: problem.label,
+      prediction: judged.final_answer,
+      output: completion.text,
+    }),
+  }
+}
+
+function sampleSeed(input: CollectInput, problem: Problem, sample: number): number {
+  return deriveSeed(input.seed, 'sample', problem.problem_id, sample)
 }
 
 /** What the judge needs to judge the record again, where the problem has it. */

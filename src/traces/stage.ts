@@ -55,6 +55,7 @@ export async function runTraces(context: StageContext, input: TracesInput): Prom
   const outcome = await collectTraces(context.backend, {
     stage,
     path,
+    resume: run.state === 'resumed',
     problems,
     samplesPerProblem: config.samples_per_problem,
     sampling: config,

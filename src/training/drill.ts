@@ -3,10 +3,11 @@ import type { DrillConfig } from '../config/model.ts'
 import { deriveSeed, Rng } from '../random.ts'
 
 /**
- * One batch of the copy drill: a source of distinct random tokens, then spans of it from random places.
- * The targets are a span's tokens after its first one, so the only way to predict them is to find where the
- * previous token stood before and to copy what followed it (an induction head; Olsson et al. 2022), which
- * every proof step needs. A source repeated with a fixed period would be solved by counting positions.
+ * One batch of the copy drill: a source of random tokens, then spans of it from random places. The targets are
+ * a span's tokens after its first one, so the only way to predict them is to find where the previous tokens
+ * stood before and to copy what followed (an induction head; Olsson et al. 2022), which every proof step
+ * needs. A source repeated with a fixed period would be solved by counting positions; one of distinct tokens
+ * by matching a single token, where proofs need two or three ("red." after which concept?), hence recurrence.
  *
  * @param ids the tokens to draw from; at least `source_length` of them.
  */
@@ -17,7 +18,7 @@ export function drillBatch(
   const rng = new Rng(deriveSeed(options.seed, 'drill', options.step))
   const [shortest, longest] = config.span_length
   const rows = Array.from({ length: config.batch_size }, () => {
-    const source = rng.shuffle(options.ids).slice(0, config.source_length)
+    const source = drawSource(config, options.ids, rng)
     const ids = [...source]
     const targets = source.map(() => 0)
     for (let span = 0; span < config.spans; span++) {
@@ -29,4 +30,10 @@ export function drillBatch(
     return { ids: Int32Array.from(ids), targets: Uint8Array.from(targets) }
   })
   return { kind: 'tokens', rows }
+}
+
+/** Distinct tokens, of which some are then overwritten with the token of another place. */
+function drawSource(config: DrillConfig, ids: readonly number[], rng: Rng): number[] {
+  const distinct = rng.shuffle(ids).slice(0, config.source_length)
+  return distinct.map((id) => (rng.next() < config.recurrence ? rng.pick(distinct) : id))
 }

@@ -7,6 +7,7 @@ const config = {
   learning_rate: 1,
   warmup_ratio: 0,
   source_length: 6,
+  recurrence: 0,
   spans: 5,
   span_length: [2, 4] as [number, number],
 }
@@ -26,6 +27,16 @@ test('every target is what followed the previous token in a source of distinct t
       expect(row.ids[index]).toBe(source[source.indexOf(row.ids[index - 1] ?? -1) + 1])
     }
   }
+})
+
+test('with recurrence some tokens of the source stand in it twice, at about the given rate', () => {
+  const batch = drillBatch({ ...config, batch_size: 500, recurrence: 0.3 }, { ids, seed: 1, step: 1 })
+  if (batch.kind !== 'tokens') throw new Error('expected tokens')
+  const distinct = batch.rows.map((row) => new Set(row.ids.slice(0, 6)).size)
+  const mean = distinct.reduce((sum, n) => sum + n, 0) / distinct.length
+  // Of 6 tokens 1.8 are overwritten, a sixth of them by themselves; some hit the same token.
+  expect(mean).toBeGreaterThan(4.4)
+  expect(mean).toBeLessThan(5.2)
 })
 
 test('a batch is a function of seed and step', () => {

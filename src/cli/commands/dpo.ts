@@ -99,7 +99,7 @@ async function train(
   { events, signal, print }: Session,
 ): Promise<void> {
   const reference = await resolveModel(options)
-  await using backend = await openTorch(readBackendFlags({ ...options }), reference.base, {
+  await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
     logDirectory: join(options.output, 'logs'),
     events,
   })

@@ -46,7 +46,7 @@ export function evaluateCommand(): Command {
         const limit = options.numProblems === undefined ? undefined : Number(options.numProblems)
         const problems = annotateProblems((await loadProblemFiles(options.data)).slice(0, limit))
         const reference = await resolveModel(options)
-        await using backend = await openTorch(readBackendFlags({ ...options }), reference.base, {
+        await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
           logDirectory: join(options.output, 'logs'),
           events,
         })

@@ -33,7 +33,7 @@ export function mergeCommand(): Command {
             `${reference.base} is no adapter folder: there is nothing to merge.`,
           )
         }
-        await using backend = await openTorch(readBackendFlags({ ...options }), reference.base, {
+        await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
           logDirectory: join(options.output, '..', 'logs'),
           events,
         })

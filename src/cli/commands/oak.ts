@@ -120,7 +120,7 @@ export async function runOakConfig(
     const logDirectory = join(config.output, 'logs')
     await mkdir(logDirectory, { recursive: true })
     const model = 'path' in config.model ? config.model.path : join(config.output, 'base', 'drill', 'initial')
-    await using backend = await openTorch(config.backend, model, { logDirectory, events })
+    await using backend = openTorch(config.backend, model, { logDirectory, events })
     const summary = await runOak({ backend, events, signal, resume: options.resume ?? false }, config)
     print(renderOakTable(summary), summary)
   })

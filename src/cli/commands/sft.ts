@@ -47,7 +47,7 @@ export function sftCommand(): Command {
           events({ type: 'warning', stage: 'sft', message })
         }
         const reference = await resolveModel(options)
-        await using backend = await openTorch(readBackendFlags({ ...options }), reference.base, {
+        await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
           logDirectory: join(options.output, 'logs'),
           events,
         })

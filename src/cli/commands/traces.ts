@@ -42,7 +42,7 @@ export function tracesCommand(): Command {
           options.numProblems === undefined ? undefined : Number(options.numProblems),
         )
         const reference = await resolveModel(options)
-        await using backend = await openTorch(readBackendFlags({ ...options }), reference.base, {
+        await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
           logDirectory: join(options.output, 'logs'),
           events,
         })
