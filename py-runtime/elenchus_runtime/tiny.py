@@ -114,7 +114,9 @@ def create_model(spec: ModelCreate) -> tuple[int, str]:
         ) from error
     head_dim = shape.head_dim or shape.hidden_size // shape.num_heads
     if (shape.head_dim is None and shape.hidden_size % shape.num_heads) or head_dim % 2:
-        raise WorkerError('bad_request', 'head_dim must be even; without it, hidden_size a multiple of num_heads.')
+        raise WorkerError(
+            'bad_request', 'head_dim must be even; without it, hidden_size a multiple of num_heads.'
+        )
     if shape.look_back_heads and (not shape.attention_bias or len(shape.look_back_heads) > shape.num_heads):
         raise WorkerError(
             'bad_request', 'look_back_heads needs attention_bias and at most num_heads entries.'
