@@ -69,7 +69,10 @@ export class FormulaStore {
   }
 
   falsum(): Formula {
-    return this.#intern('F', 'F', 1, 1, 0, (node) => ({ ...node, kind: 'falsum' }))
+    const known = this.#nodes.get('F')
+    if (known !== undefined) return known
+    const id = this.#newId(1, 1)
+    return this.#keep('F', { kind: 'falsum', id, canonical: id, size: 1, height: 1, open: 0 })
   }
 
   atom(predicate: string, terms: readonly Term[]): Formula {
@@ -79,35 +82,33 @@ export class FormulaStore {
       key += this.#termKey(term)
       if (term.kind === 'bound') open = Math.max(open, term.index + 1)
     }
-    return this.#intern(key, key, 1, 1, open, (node) => ({ ...node, kind: 'atom', predicate, terms }))
+    const known = this.#nodes.get(key)
+    if (known !== undefined) return known
+    const id = this.#newId(1, 1)
+    return this.#keep(key, { kind: 'atom', id, canonical: id, size: 1, height: 1, open, predicate, terms })
   }
 
   equals(left: Term, right: Term): Formula {
     const a = this.#termKey(left)
     const b = this.#termKey(right)
+    const key = `=${a}${b}`
+    const known = this.#nodes.get(key)
+    if (known !== undefined) return known
     const open = Math.max(...[left, right].map((t) => (t.kind === 'bound' ? t.index + 1 : 0)))
-    const canonical = a < b ? `=${a}${b}` : `=${b}${a}`
-    return this.#intern(`=${a}${b}`, canonical, 1, 1, open, (node) => ({
-      ...node,
-      kind: 'equals',
-      left,
-      right,
-    }))
+    const id = this.#newId(1, 1)
+    const canonical = this.#canonicalOf(a < b ? key : `=${b}${a}`, id)
+    return this.#keep(key, { kind: 'equals', id, canonical, size: 1, height: 1, open, left, right })
   }
 
   not(body: Formula): Formula {
-    return this.#intern(
-      `!${body.id}`,
-      `!${body.canonical}`,
-      body.size + 1,
-      body.height + 1,
-      body.open,
-      (node) => ({
-        ...node,
-        kind: 'not',
-        body,
-      }),
-    )
+    const key = `!${body.id}`
+    const known = this.#nodes.get(key)
+    if (known !== undefined) return known
+    const size = body.size + 1
+    const height = body.height + 1
+    const id = this.#newId(size, height)
+    const canonical = this.#canonicalOf(`!${body.canonical}`, id)
+    return this.#keep(key, { kind: 'not', id, canonical, size, height, open: body.open, body })
   }
 
   /** The negation of P, where the negation of not-P is P (DESIGN section 3). */
@@ -116,28 +117,30 @@ export class FormulaStore {
   }
 
   binary(kind: BinaryKind, left: Formula, right: Formula): Formula {
+    const key = `${kind}${left.id},${right.id}`
+    const known = this.#nodes.get(key)
+    if (known !== undefined) return known
+    const size = left.size + right.size + 1
+    const height = Math.max(left.height, right.height) + 1
+    const open = Math.max(left.open, right.open)
+    const id = this.#newId(size, height)
     const swap = kind !== 'implies' && left.canonical > right.canonical
     const [first, second] = swap ? [right, left] : [left, right]
-    return this.#intern(
-      `${kind}${left.id},${right.id}`,
-      `${kind}${first.canonical},${second.canonical}`,
-      left.size + right.size + 1,
-      Math.max(left.height, right.height) + 1,
-      Math.max(left.open, right.open),
-      (node) => ({ ...node, kind, left, right }),
-    )
+    const canonical = this.#canonicalOf(`${kind}${first.canonical},${second.canonical}`, id)
+    return this.#keep(key, { kind, id, canonical, size, height, open, left, right })
   }
 
   /** `variable` is a name for printing only; `body` refers to the bound variable by de Bruijn index 0. */
   quantified(kind: QuantifierKind, variable: string, body: Formula): Formula {
-    return this.#intern(
-      `${kind}${body.id}`,
-      `${kind}${body.canonical}`,
-      body.size + 1,
-      body.height + 1,
-      Math.max(0, body.open - 1),
-      (node) => ({ ...node, kind, variable, body }),
-    )
+    const key = `${kind}${body.id}`
+    const known = this.#nodes.get(key)
+    if (known !== undefined) return known
+    const size = body.size + 1
+    const height = body.height + 1
+    const open = Math.max(0, body.open - 1)
+    const id = this.#newId(size, height)
+    const canonical = this.#canonicalOf(`${kind}${body.canonical}`, id)
+    return this.#keep(key, { kind, id, canonical, size, height, open, variable, body })
   }
 
   #termKey(term: Term): string {
@@ -150,26 +153,25 @@ export class FormulaStore {
     return number
   }
 
-  #intern(
-    key: string,
-    canonicalKey: string,
-    size: number,
-    height: number,
-    open: number,
-    make: (node: Node) => Formula,
-  ): Formula {
-    const known = this.#nodes.get(key)
-    if (known !== undefined) return known
+  #newId(size: number, height: number): number {
     if (size > MAX_FORMULA_NODES) {
       throw new FormulaTooLarge(`A formula of ${size} nodes exceeds the limit of ${MAX_FORMULA_NODES}.`)
     }
     if (height > MAX_FORMULA_HEIGHT) {
       throw new FormulaTooLarge(`A formula nested ${height} deep exceeds the limit of ${MAX_FORMULA_HEIGHT}.`)
     }
-    const id = this.#nextId++
-    let canonical = this.#canonical.get(canonicalKey)
-    if (canonical === undefined) this.#canonical.set(canonicalKey, (canonical = id))
-    const formula = make({ id, canonical, size, height, open })
+    return this.#nextId++
+  }
+
+  /** The number of the first formula with this canonical key: `id`, if it is this one. */
+  #canonicalOf(key: string, id: number): number {
+    const known = this.#canonical.get(key)
+    if (known !== undefined) return known
+    this.#canonical.set(key, id)
+    return id
+  }
+
+  #keep(key: string, formula: Formula): Formula {
     this.#nodes.set(key, formula)
     return formula
   }
