@@ -37,7 +37,7 @@ describe('records of any origin', () => {
       inconsistent: 0,
       steps: 8,
       valid_steps: 5,
-      codes: { rule_mismatch: 1, invalid_reference: 1, not_warranted: 1, quote_mismatch: 1 },
+      codes: { quote_mismatch: 2, rule_mismatch: 1, invalid_reference: 1, not_warranted: 1 },
       options: { MODUS_PONENS: { steps: 6, valid: 4 }, CONCLUDE: { steps: 2, valid: 1 } },
       disagreements: 0,
     })
