@@ -1,3 +1,5 @@
+import { mean } from './scores.ts'
+
 /** Edit distance of two token sequences: insertions, deletions and substitutions cost 1. O(n m) time, O(m) memory. */
 export function editDistance(a: readonly number[], b: readonly number[]): number {
   let start = 0
@@ -28,36 +30,22 @@ function normalisedDistance(a: readonly number[], b: readonly number[]): number 
 
 /**
  * Closeness of each sequence to the group's medoid, the sequence with the least total distance to the others:
- * 1 - normalised edit distance, in [0, 1]. Among equally central ones the medoid is the first in lexicographic
- * order of tokens, so the result does not depend on the order of the sequences.
+ * 1 - normalised edit distance, in [0, 1]. Where several are equally central (as any two sequences are), it is the
+ * mean over them: which of them comes first must not make it look more coherent.
  */
 export function closenessToMedoid(sequences: readonly (readonly number[])[]): number[] {
   const distances = sequences.map(() => Array.from(sequences, () => 0))
-  for (let i = 0; i < sequences.length; i++) {
+  for (const [i, row] of distances.entries()) {
     for (let j = 0; j < i; j++) {
       const distance = normalisedDistance(sequences[i] ?? [], sequences[j] ?? [])
-      distances[i]![j] = distance
+      row[j] = distance
       distances[j]![i] = distance
     }
   }
-  // Sorted before they are summed: in another order the sum may differ in its last bit.
-  const totals = distances.map((row) => row.toSorted((a, b) => a - b).reduce((sum, d) => sum + d, 0))
-  const least = Math.min(...totals)
-  let medoid = -1
-  for (const [index, total] of totals.entries()) {
-    if (total > least) continue
-    const first = medoid < 0 || compareTokens(sequences[index] ?? [], sequences[medoid] ?? []) < 0
-    if (first) medoid = index
-  }
-  return distances[medoid]?.map((distance) => 1 - distance) ?? []
-}
-
-function compareTokens(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < Math.min(a.length, b.length); i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return a.length - b.length
+  const means = distances.map(mean)
+  const least = Math.min(...means)
+  const medoids = distances.filter((_, index) => means[index] === least)
+  return sequences.map((_, index) => 1 - mean(medoids.map((row) => row[index] ?? 0)))
 }
 
 /**

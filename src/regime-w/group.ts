@@ -28,6 +28,9 @@ export const rolloutGroupSchema = z.looseObject({
   gold_answer: z.union([z.string(), z.number()]),
   /** The prompt that all trajectories continue; absent in files of older systems. */
   prompt: z.string().optional(),
+  prompt_tokens: z.number().int().positive().optional(),
+  /** Fingerprint of the policy that generated the trajectories. */
+  policy: z.string().optional(),
   trajectories: z.array(trajectorySchema).min(1),
 })
 export type RolloutGroup = z.infer<typeof rolloutGroupSchema>

@@ -31,6 +31,13 @@ test('the medoid is the most central sequence, and closest to itself', () => {
   expect(closenessToMedoid(sequences)).toEqual([1, 0.75, 0.75, 0])
   expect(closenessToMedoid([[], []])).toEqual([1, 1])
   expect(closenessToMedoid([[1]])).toEqual([1])
+  // Two are equally central: neither is closer.
+  expect(
+    closenessToMedoid([
+      [1, 2],
+      [1, 3],
+    ]),
+  ).toEqual([0.75, 0.75])
 })
 
 test('the order of the sequences does not matter, also when several are equally central', () => {
