@@ -22,7 +22,7 @@ from .models import Base, release
 from .optimiser import Optimiser
 from .outcome import Outcome
 from .protocol import Batch, Blobs, DpoBatch, LmIdsBatch, SftBatch, SftIdsBatch, TrainBegin, TrainStep
-from .rows import pack
+from .rows import micro_batches
 
 
 @dataclass(frozen=True)
@@ -147,11 +147,11 @@ class Session:
                 return prepared.accumulate(self._budget, before)
             except torch.OutOfMemoryError as error:
                 self._optimiser.clear()
-                widest = pack(prepared.lengths, self._budget)
-                rows = max(len(members) for members in widest)
-                if rows == 1:
+                total = sum(prepared.lengths)
+                batches = micro_batches(prepared.lengths, self._budget, self._base.device)
+                if self._budget < total and all(len(members) == 1 for members in batches):
                     raise WorkerError('out_of_memory', 'A single row does not fit into memory.') from error
-                self._budget = max(len(members) * prepared.lengths[members[0]] for members in widest) // 2
+                self._budget = max(1, min(self._budget, total) // 2)
             release()
 
     # Checkpoints

@@ -6,7 +6,7 @@ per trajectory, the log-probability s_i of its completion, so
     dL/dtheta = sum_i (dL/ds_i) * (ds_i/dtheta)
 
 and micro-batching is exact: one pass without gradient for all s_i, the coefficients dL/ds_i in fp64, one
-pass backward with those coefficients. Where everything fits in one micro-batch, one pass does.
+pass backward with those coefficients. Where all trajectories fit into the budget, one pass does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .logprobs import row_sums, target_logprobs
 from .models import Base
 from .outcome import Outcome
 from .protocol import Blobs, DpoBatch, need_blob, unpack_ragged
-from .rows import Row, completion_rows, pack, pad, refuse_longer_than
+from .rows import Row, completion_rows, micro_batches, pad, refuse_longer_than
 
 
 @dataclass(frozen=True)
@@ -70,29 +70,34 @@ def accumulate(
 
     `before(k)` runs before micro-batch k, in both passes: it sets the same dropout for both.
     """
-    batches = pack([len(row.ids) for row in graph.rows], budget)
+    lengths = [len(row.ids) for row in graph.rows]
+    batches = micro_batches(lengths, budget, base.device)
     sums = torch.zeros(len(graph.rows), dtype=torch.float64)
 
-    def evaluate(index: int, members: list[int]) -> torch.Tensor:
+    def evaluate(index: int) -> torch.Tensor:
         before(index)
+        members = batches[index]
         padded = pad([graph.rows[member] for member in members], base.device)
         part = row_sums(target_logprobs(base.model, base.plain_head, padded), padded)
         sums[members] = part.detach().cpu()
         return part
 
-    if len(batches) == 1:
-        part = evaluate(0, batches[0])
+    def backward(index: int, part: torch.Tensor, slope: torch.Tensor) -> None:
+        part.backward(slope[batches[index]].to(part.device))
+
+    if sum(lengths) <= budget:
+        parts = [evaluate(index) for index in range(len(batches))]
         loss, metrics, slope = _coefficients(sums, graph.pairs, batch)
-        part.backward(slope[batches[0]].to(part.device))
+        for index, part in enumerate(parts):
+            backward(index, part, slope)
     else:
         with torch.no_grad():
-            for index, members in enumerate(batches):
-                evaluate(index, members)
+            for index in range(len(batches)):
+                evaluate(index)
         loss, metrics, slope = _coefficients(sums, graph.pairs, batch)
-        for index, members in enumerate(batches):
-            part = evaluate(index, members)
-            part.backward(slope[members].to(part.device))
-    return Outcome(loss, sum(len(row.ids) for row in graph.rows), 0, metrics)
+        for index in range(len(batches)):
+            backward(index, evaluate(index), slope)
+    return Outcome(loss, sum(lengths), 0, metrics)
 
 
 def _coefficients(

@@ -17,7 +17,7 @@ from .logprobs import target_logprobs
 from .models import Base
 from .outcome import Outcome
 from .protocol import Blobs, SftBatch, SftIdsBatch, need_blob, unpack_ragged
-from .rows import Row, check_ids, completion_row, completion_rows, pack, pad, refuse_longer_than
+from .rows import Row, check_ids, completion_row, completion_rows, micro_batches, pad, refuse_longer_than
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def accumulate(base: Base, batch: SftRows, budget: int, before: Callable[[int], 
     if total == 0:
         raise WorkerError('bad_request', 'The batch has no target token.')
     loss = 0.0
-    for index, members in enumerate(pack([len(row.ids) for row in batch.rows], budget)):
+    for index, members in enumerate(micro_batches([len(row.ids) for row in batch.rows], budget, base.device)):
         before(index)
         padded = pad([batch.rows[member] for member in members], base.device)
         part = -target_logprobs(base.model, base.plain_head, padded).double().sum() / total

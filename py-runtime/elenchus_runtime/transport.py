@@ -35,7 +35,7 @@ REPLAY_COUNT = 64
 REPLAY_BYTES = 64 << 20
 QUEUED_JOBS = 64
 HELLO_ID = 'hello'
-WELCOME_TIMEOUT_S = 30.0
+WELCOME_TIMEOUT_S = 120.0
 LARGEST_FRAME = 256 << 20
 """Headers hold prompts and may be large, but not without bound."""
 

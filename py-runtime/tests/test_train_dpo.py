@@ -71,8 +71,12 @@ def textbook(base: Base, batch: DpoBatch, reference: np.ndarray) -> torch.Tensor
 
 
 @pytest.mark.parametrize('variant', VARIANTS, ids=str)
-@pytest.mark.parametrize('budget', [10_000, 60])
-def test_loss_and_gradient_are_the_textbooks(base: Base, variant: dict[str, Any], budget: int) -> None:
+@pytest.mark.parametrize(('budget', 'forward'), [(10_000, 4096), (10_000, 60), (60, 4096)])
+def test_loss_and_gradient_are_the_textbooks(
+    base: Base, monkeypatch: pytest.MonkeyPatch, variant: dict[str, Any], budget: int, forward: int
+) -> None:
+    """In one forward pass, in several whose graphs are kept, and in two passes over micro-batches."""
+    monkeypatch.setattr('elenchus_runtime.rows.CPU_FORWARD_TOKENS', forward)
     base.model.requires_grad_(True)
     batch, blobs = dpo_batch(**variant), dpo_blobs(base)
     outcome = ours(base, batch, blobs, budget)
@@ -103,7 +107,9 @@ def test_micro_batches_and_adapters_change_nothing(base: Base, adapters: Adapter
         assert_same(gradients, results[0][1], atol=1e-5, rtol=1e-4)
 
 
-def test_every_trajectory_goes_through_the_model_once_per_pass(base: Base) -> None:
+def test_every_trajectory_goes_through_the_model_once_per_pass(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
     base.model.requires_grad_(True)
     rows: list[int] = []
     hook = base.model.model.register_forward_pre_hook(
@@ -112,6 +118,13 @@ def test_every_trajectory_goes_through_the_model_once_per_pass(base: Base) -> No
     everything = [(a, b) for a in range(4) for b in range(4) if a != b]
     ours(base, dpo_batch(pairs=everything), dpo_blobs(base))
     assert sum(rows) == 4
+    rows.clear()
+    with monkeypatch.context() as patch:
+        # Several forward passes whose graphs are kept are still one pass over the trajectories.
+        patch.setattr('elenchus_runtime.rows.CPU_FORWARD_TOKENS', 60)
+        ours(base, dpo_batch(pairs=everything), dpo_blobs(base))
+    assert sum(rows) == 4
+    assert len(rows) > 1
     rows.clear()
     ours(base, dpo_batch(pairs=everything), dpo_blobs(base), budget=60)
     assert sum(rows) == 2 * 4
