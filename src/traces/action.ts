@@ -26,6 +26,8 @@ export function readAction(text: string): ReadAction {
 
 const SPACE = 32
 const TAB = 9
+const SINGLE_QUOTE = 39
+const BACKSLASH = 92
 
 class Scanner {
   readonly #text: string
@@ -105,21 +107,21 @@ class Scanner {
   }
 
   #singleQuoted(): string | null {
-    let content = ''
-    for (let start = this.#at; ;) {
-      const character = this.#text.charAt(this.#at)
-      if (character === '') return null
-      if (character === "'") {
-        content += this.#text.slice(start, this.#at++)
-        return content
+    const start = this.#at
+    let escaped = false
+    for (let end = start; end < this.#text.length; end++) {
+      const code = this.#text.charCodeAt(end)
+      if (code === SINGLE_QUOTE) {
+        this.#at = end + 1
+        const content = this.#text.slice(start, end)
+        return escaped ? content.replaceAll(/\\([^])/g, '$1') : content
       }
-      if (character === '\\') {
-        content += this.#text.slice(start, this.#at)
-        start = this.#at + 1
-        this.#at++
+      if (code === BACKSLASH) {
+        escaped = true
+        end++
       }
-      this.#at++
     }
+    return null
   }
 
   #take(expected: string): boolean {
