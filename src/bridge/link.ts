@@ -50,6 +50,8 @@ export class WorkerLink {
   #failure: ElenchusError | null = null
   #hello: Hello | null = null
   #process: WorkerProcess | null = null
+  /** Under way since the failure. */
+  #killed: Promise<void> | null = null
   #reachable = true
   #startingTicks = 0
   #pings = 0
@@ -257,8 +259,8 @@ export class WorkerLink {
     const phase = this.#hello === null ? 'start' : this.#watch.phase
     this.#state = 'down'
     if (facts.dumpStacks === true) await this.#process?.dumpStacks()
-    // A refused worker is still to read why; the others get no time.
-    const killed = this.#process?.cancel(code === 'handshake_refused' ? KILL_AFTER_MS : 0)
+    // A refused worker is to read why, and to leave by itself; the others get no time.
+    this.#killed = this.#kill(code === 'handshake_refused' ? KILL_AFTER_MS : 0)
     const tail = (await this.#process?.logs()) ?? ''
     const failureFor = (op: string | null): ElenchusError => {
       const doing = op === null ? '' : ` during ${op}`
@@ -276,7 +278,14 @@ export class WorkerLink {
       })
     }
     this.#end(failureFor(null), (call) => failureFor(call.op))
-    await killed
+    await this.#killed
+  }
+
+  /** Ends the process by force, unless it ends by itself within the given time. */
+  async #kill(afterMs: number): Promise<void> {
+    if (this.#process === null) return
+    if (afterMs > 0) await Promise.race([this.#process.exited, delay(afterMs, null, { ref: false })])
+    await this.#process.cancel(0)
   }
 
   #end(failure: ElenchusError, failureFor: (call: OpenCall) => ElenchusError): void {
@@ -298,6 +307,7 @@ export class WorkerLink {
     const wasReady = this.#state === 'ready'
     this.#state = 'down'
     this.#end(closed, () => closed)
+    if (this.#killed !== null) return this.#killed
     if (this.#process === null) return
     const { goodbyeS } = this.#options.limits
     if (wasReady) {

@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { GenerateOptions, PolicyRef } from '../../src/backends/backend.ts'
+import type { TorchBackendOptions } from '../../src/backends/torch/options.ts'
+import { createTorchBackend, type TorchBackend } from '../../src/backends/torch/torch.ts'
+import { fixtureLauncher } from '../bridge/harness.ts'
+import { codeOf } from './conformance.ts'
+
+const folder = mkdtempSync('/tmp/ef-')
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function open(behaviour: string, changes: Partial<TorchBackendOptions> = {}): TorchBackend {
+  return createTorchBackend({
+    model: 'm',
+    dtype: 'auto',
+    engine: 'auto',
+    deterministic: false,
+    trustRemoteCode: false,
+    launcher: fixtureLauncher(behaviour),
+    logDirectory: join(folder, 'logs'),
+    ...changes,
+  })
+}
+
+const BASE: PolicyRef = { kind: 'base', fingerprint: 'base of m' }
+const OPTIONS: GenerateOptions = { policy: BASE, temperature: 1, topP: 1, maxNewTokens: 8, stops: [] }
+
+async function texts(backend: TorchBackend, count: number, options = OPTIONS): Promise<Map<string, string>> {
+  const requests = Array.from({ length: count }, (_, seed) => ({ key: `k${seed}`, prompt: `p${seed}`, seed }))
+  const found = new Map<string, string>()
+  for await (const { key, text } of backend.generate(requests, options)) {
+    expect(found.has(key)).toBe(false)
+    found.set(key, text)
+  }
+  return found
+}
+
+/** Several ranks and every order of events, with workers that need no model. */
+describe('the torch backend over fixture workers', () => {
+  test('starts nothing before something is needed', async () => {
+    const backend = open('exits-at-start')
+    await backend[Symbol.asyncDispose]()
+    expect(await codeOf(backend.info())).toBe('cancelled')
+  })
+
+  test('deals to all ranks within their credits', async () => {
+    await using backend = open('answers', { ranks: 3 })
+    expect((await texts(backend, 100)).size).toBe(100)
+    expect((await backend.stats()).map(({ models }) => models)).toEqual([['m'], ['m'], ['m']])
+  })
+
+  test('loads a policy once, by whatever many requests it is used', async () => {
+    await using backend = open('answers')
+    const policy: PolicyRef = { kind: 'adapter', path: 'a', fingerprint: 'weights of a' }
+    const results = await Promise.all([1, 2, 3].map(() => texts(backend, 20, { ...OPTIONS, policy })))
+    expect(results[2]?.get('k7')).toBe('answer to k7 by a')
+    expect((await backend.stats())[0]?.adapters).toEqual(['a'])
+  })
+
+  test('keeps the four policies used last', async () => {
+    await using backend = open('answers')
+    for (const name of ['a', 'b', 'c', 'd', 'a', 'e']) {
+      const policy: PolicyRef = { kind: 'adapter', path: name, fingerprint: `weights of ${name}` }
+      await texts(backend, 1, { ...OPTIONS, policy })
+    }
+    expect((await backend.stats())[0]?.adapters).toEqual(['a', 'c', 'd', 'e'])
+  })
+
+  test('switches its base, and refuses the old one from then on', async () => {
+    await using backend = open('answers', { ranks: 2 })
+    await texts(backend, 1)
+    await backend.switchModel('n')
+    expect(await codeOf(texts(backend, 1))).toBe('stale_policy')
+    const policy: PolicyRef = { kind: 'base', fingerprint: 'base of n' }
+    expect((await texts(backend, 1, { ...OPTIONS, policy })).get('k0')).toBe('answer to k0 by n')
+  })
+
+  test('goes on after a death, with every completion once', async () => {
+    await using backend = open('dies-at-first', { restarts: 1 })
+    expect((await texts(backend, 20)).size).toBe(20)
+  })
+
+  test('fails with the death when there is no start left', async () => {
+    await using backend = open('dies-mid-request', { restarts: 1 })
+    expect(await codeOf(texts(backend, 20))).toBe('worker_died')
+  })
+
+  test('tells the warnings of its workers once', async () => {
+    const warnings: string[] = []
+    await using backend = open('warns', { ranks: 2, onWarning: (message) => warnings.push(message) })
+    await backend.stats()
+    expect(warnings).toEqual(['torch 9.9 has not been tested'])
+  })
+})
