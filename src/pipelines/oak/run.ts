@@ -1,12 +1,13 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { OakConfig } from '../../config/oak.ts'
+import { ElenchusError } from '../../errors.ts'
 import { deriveSeed, Rng } from '../../random.ts'
 import { writeJsonAtomic } from '../../runs/atomic.ts'
 import { fingerprintFile, fingerprintJson } from '../../runs/fingerprint.ts'
 import { runTraces } from '../../traces/stage.ts'
 import { runDpo } from '../../training/dpo.ts'
-import { preparePairs } from '../../training/pairs.ts'
+import { preparePairs, type PreparedPairs } from '../../training/pairs.ts'
 import { runSft } from '../../training/sft.ts'
 import { makeTinyModel } from '../../training/tiny-model.ts'
 import { runControls } from './controls.ts'
@@ -112,12 +113,13 @@ async function runIteration(
     problems: draw,
     policy: weights.policy,
   })
+  const sampled = { traces: traces.traces, seconds: traces.seconds }
   const dpoDir = join(config.output, 'dpo', iterationFolder(iteration))
-  const pairs = await preparePairs({
+  const pairs = await pairsOrNone(run, iteration, {
     tracesPath: join(tracesDir, 'traces.jsonl'),
     pairsPath: join(dpoDir, 'preference_pairs.jsonl'),
-    config: config.preferences,
   })
+  if (pairs === null) return { ...sampled, weights, pairs: 0 }
   const dpo = await runDpo(context, {
     dir: dpoDir,
     stage: `iter${iteration}/dpo`,
@@ -132,6 +134,28 @@ async function runIteration(
     traces: traces.traces,
     pairs: dpo.pairs,
     seconds: traces.seconds + dpo.reference_seconds + dpo.step_seconds,
+  }
+}
+
+/**
+ * An iteration without pairs is no failure: a policy that does everything right, or nothing, leaves nothing to
+ * prefer. The reasons are told, and the policy stays what it is.
+ */
+async function pairsOrNone(
+  { context, config }: OakRun,
+  iteration: number,
+  paths: { readonly tracesPath: string; readonly pairsPath: string },
+): Promise<PreparedPairs | null> {
+  try {
+    return await preparePairs({ ...paths, config: config.preferences })
+  } catch (error) {
+    if (!ElenchusError.is(error) || error.code !== 'no_pairs') throw error
+    context.events({
+      type: 'warning',
+      stage: `iter${iteration}/dpo`,
+      message: `${error.message}\nDPO is skipped.`,
+    })
+    return null
   }
 }
 
