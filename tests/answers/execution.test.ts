@@ -50,6 +50,18 @@ describe('dependence of the final answer', () => {
     expect(trace('5 cats, 3 dogs', '3 * 0 = 0\n5 + 0 = 5', '5')).toEqual({ used: 2, reaching: 1 })
   })
 
+  test('a number is a fresh result first, then the question, then a result used before', () => {
+    const question = '5 cats, 3 dogs and 8 pens'
+    expect(trace(question, '5 + 3 = 8\n8 * 2 = 16', '16')).toEqual({ used: 2, reaching: 2 })
+    expect(trace(question, '5 + 3 = 8\n8 * 2 = 16\n16 + 8 = 24', '24')).toEqual({ used: 3, reaching: 3 })
+    expect(trace('5 cats, 3 dogs', '5 + 3 = 8\n8 * 2 = 16\n8 + 1 = 9', '9')).toEqual({ used: 2, reaching: 2 })
+  })
+
+  test('a change of 1 that cancels is caught by the change of 7', () => {
+    // 4 x 5 and 5 x 4
+    expect(trace('4 cats', '4 * (9 - 4) = 20', '20')).toEqual({ used: 1, reaching: 1 })
+  })
+
   test('percentages, inverses and chains are followed', () => {
     expect(trace('80 pens, 25% off', '80 * 0.75 = 60', '60')).toEqual({ used: 2, reaching: 2 })
     expect(trace('half of 48', '48 * 0.5 = 24', '24')).toEqual({ used: 2, reaching: 2 })
