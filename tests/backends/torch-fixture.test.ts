@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { GenerateOptions, PolicyRef } from '../../src/backends/backend.ts'
 import type { TorchBackendOptions } from '../../src/backends/torch/options.ts'
@@ -67,6 +68,31 @@ describe('the torch backend over fixture workers', () => {
     expect((await backend.stats())[0]?.adapters).toEqual(['a', 'c', 'd', 'e'])
   })
 
+  test('drops no policy that is in use', async () => {
+    await using backend = open('answers')
+    const policy = (name: string): GenerateOptions => ({
+      ...OPTIONS,
+      policy: { kind: 'adapter', path: name, fingerprint: `weights of ${name}` },
+    })
+    const requests = Array.from({ length: 100 }, (_, seed) => ({ key: `k${seed}`, prompt: `p${seed}`, seed }))
+    // Nobody reads on, so after a buffer's worth it waits, in the middle of a request.
+    const unread = backend.generate(requests, policy('a'))[Symbol.asyncIterator]()
+    await unread.next()
+    await delay(300)
+    for (const name of ['b', 'c', 'd', 'e']) await texts(backend, 1, policy(name))
+    expect((await backend.stats())[0]?.adapters).toEqual(['a', 'c', 'd', 'e'])
+    await unread.return?.()
+  })
+
+  test('cancels what still runs when its reader leaves', async () => {
+    await using backend = open('works-until-cancelled')
+    for await (const { key } of backend.generate([{ key: 'k', prompt: 'p', seed: 0 }], OPTIONS)) {
+      expect(key).toBe('k')
+      break
+    }
+    expect((await backend.stats()).length).toBe(1)
+  })
+
   test('switches its base, and refuses the old one from then on', async () => {
     await using backend = open('answers', { ranks: 2 })
     await texts(backend, 1)
@@ -78,7 +104,10 @@ describe('the torch backend over fixture workers', () => {
 
   test('goes on after a death, with every completion once', async () => {
     await using backend = open('dies-at-first', { restarts: 1 })
-    expect((await texts(backend, 20)).size).toBe(20)
+    const found = await texts(backend, 20)
+    expect(found.size).toBe(20)
+    // The second start had to load the model again.
+    expect(found.get('k19')).toBe('answer to k19 by m')
   })
 
   test('fails with the death when there is no start left', async () => {

@@ -220,6 +220,14 @@ describe('traces on the machine', () => {
     await group[Symbol.asyncDispose]()
     await expect.poll(() => alive(child)).toBe(false)
   })
+
+  test('include what a worker had started itself, when it dies', async () => {
+    await using scene = new Scene()
+    await using group = await scene.start('will-not-leave')
+    const child = (await group.call('stats', {}).result).body.uptime_s
+    process.kill(group.hellos[0]?.pid ?? 0, 'SIGKILL')
+    await expect.poll(() => alive(child)).toBe(false)
+  })
 })
 
 async function iterate(events: AsyncIterable<unknown>): Promise<void> {
