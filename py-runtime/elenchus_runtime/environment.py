@@ -26,7 +26,7 @@ TESTED = {
 }
 """The versions of requirements.txt; `tests/test_environment.py` holds them together."""
 
-CREDITS_CPU = 512
+CREDITS_CPU = 1024
 CREDITS_ACCELERATOR = 2048
 
 

@@ -36,8 +36,12 @@ def finite(name: str, value: float, step: int) -> None:
 @torch.no_grad()
 def checksums(parameters: Mapping[str, torch.nn.Parameter]) -> Checksums:
     """Sum and sum of squares of each parameter in fp64."""
-    wide = {name: parameter.detach().double() for name, parameter in parameters.items()}
-    return {name: (float(tensor.sum()), float((tensor * tensor).sum())) for name, tensor in wide.items()}
+
+    def of(weight: torch.Tensor) -> tuple[float, float]:
+        wide = weight.detach().double()
+        return float(wide.sum()), float((wide * wide).sum())
+
+    return {name: of(parameter) for name, parameter in parameters.items()}
 
 
 def weights_changed(before: Checksums, parameters: Mapping[str, torch.nn.Parameter]) -> None:

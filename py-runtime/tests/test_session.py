@@ -339,3 +339,26 @@ def test_id_batches_go_through_sessions(base: Base, adapters: Adapters) -> None:
     }
     session = begin(base, adapters)
     assert take(session, 1, LmIdsBatch(), blobs)['metrics']['targets'] == 2
+
+
+def test_both_passes_of_a_micro_batch_have_the_same_dropout_and_no_two_share_it(
+    base: Base, adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapters.create(lora('p', dropout=0.3))
+    session = begin(base, adapters, 'p', algorithm='dpo', micro_batch_tokens=60)
+    seeds: list[int] = []
+    real = torch.manual_seed
+
+    def manual_seed(seed: int) -> Any:
+        seeds.append(seed)
+        return real(seed)
+
+    monkeypatch.setattr(torch, 'manual_seed', manual_seed)
+    for step in (1, 2):
+        take(session, step, dpo_batch(), dpo_blobs(base))
+    half = len(seeds) // 2
+    for step_seeds in (seeds[:half], seeds[half:]):
+        passes = len(step_seeds) // 2
+        assert passes > 1
+        assert step_seeds[:passes] == step_seeds[passes:]
+    assert len(set(seeds)) == half

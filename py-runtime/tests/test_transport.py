@@ -142,6 +142,14 @@ def test_a_repeated_request_that_is_running_is_not_started_again(worker: Orchest
     assert messages_for(worker, 0.2) == []
 
 
+def test_only_the_latest_results_are_kept(worker: Orchestrator) -> None:
+    worker.wait(worker.send('encode', {'texts': [], 'special_tokens': False}, id='old'))
+    for number in range(64):
+        worker.wait(worker.send('encode', {'texts': [], 'special_tokens': False}, id=f'new{number}'))
+    assert 'pid' in worker.wait(worker.send('stats', {}, id='old')).body
+    assert 'pid' not in worker.wait(worker.send('stats', {}, id='new63')).body
+
+
 def test_failed_requests_are_replayed_as_well(worker: Orchestrator) -> None:
     for _ in range(2):
         with pytest.raises(FailedError, match='no adapter'):
