@@ -6,7 +6,10 @@ import type { QuestionNumber } from './question-numbers.ts'
 import { add, compare, equal, HUNDRED, multiply, ONE, rational, subtract } from './rational.ts'
 import type { Rational } from './rational.ts'
 
-/** Added to a question's number, one after the other: two, so that a change which happens to cancel is not missed. */
+/**
+ * Added to a question's number, one after the other: two, so that a change which happens to cancel is not
+ * missed.
+ */
 const PERTURBATIONS: readonly Rational[] = [ONE, rational(7n) ?? ONE]
 
 /** Where a number of an equation comes from; other numbers are constants. */
@@ -109,7 +112,10 @@ class Graph {
     return this.#stated[last]?.some((value) => roundsTo(value, answer)) === true ? last : -1
   }
 
-  /** The value of an equation, with a number of the question changed. Null where it is undefined or too large. */
+  /**
+   * The value of an equation, with a number of the question changed. Null where it is undefined or too
+   * large.
+   */
   execute(end: number, changed?: { number: QuestionNumber; change: Rational }): Rational | null {
     const values: (Rational | null)[] = []
     const read = (leaf: Leaf): Rational | null => {

@@ -3,7 +3,9 @@ import { leadingNumber } from './number.ts'
 import { format } from './rational.ts'
 import type { Rational } from './rational.ts'
 
-/** Text from which on an output no longer answers its own question; it counts when something stands before. */
+/**
+ * Text from which on an output no longer answers its own question; it counts when something stands before.
+ */
 const RUN_ON =
   /\n[ \t]*(?:Question|Q|Problem|Instruction|Human|User):|\n[ \t]*#{2,3} (?:Instruction|Question|Problem|Input)\b|<\/s>|<\|(?:endoftext|end_of_text|im_end|im_start|eot_id)\|>/
 

@@ -63,8 +63,8 @@ const PIECE = new RegExp(
 )
 
 /**
- * The distinct numbers of a question: numerals, and numbers in words (twenty-five, three hundred, half, twice,
- * a dozen). Equal numbers are one: nothing in a solution says which of two threes it uses.
+ * The distinct numbers of a question: numerals, and numbers in words (twenty-five, three hundred, half,
+ * twice, a dozen). Equal numbers are one: nothing in a solution says which of two threes it uses.
  */
 export function questionNumbers(question: string): QuestionNumber[] {
   const found = new Map<string, { value: Rational; forms: Set<Form> }>()

@@ -44,14 +44,16 @@ export interface RolloutPairReport {
 }
 
 /**
- * Preference pairs from scored rollouts (DESIGN section 6): first each correct trajectory against each wrong one, then
- * pairs of correct ones whose rewards differ by more than the threshold. Such a pair is of type `coherence` if the rewards
- * differ by more than the threshold without their length terms too, with the same side ahead; otherwise it is a
- * `length` pair. Under the cap, correctness comes before coherence before length, and wide margins before narrow ones.
+ * Preference pairs from scored rollouts (DESIGN section 6): first each correct trajectory against each
+ * wrong one, then pairs of correct ones whose rewards differ by more than the threshold. Such a pair is of
+ * type `coherence` if the rewards differ by more than the threshold without their length terms too, with
+ * the same side ahead; otherwise it is a `length` pair. Under the cap, correctness comes before coherence
+ * before length, and wide margins before narrow ones.
  *
  * A correctness pair may have a negative margin: a long correct answer can earn less than a short wrong one.
  * The result does not depend on the order of the trajectories.
- * @throws ElenchusError `record_invalid` for a group without a prompt: the pair's prompt is the one that generated it.
+ * @throws ElenchusError `record_invalid` for a group without a prompt: the pair's prompt is the one that
+ *   generated it.
  */
 export function buildRolloutPairs(
   groups: Iterable<ScoredGroup>,
@@ -114,7 +116,10 @@ interface Candidate {
 
 interface Candidates {
   readonly correctness: readonly Comparison[]
-  /** Two correct ones, the higher reward chosen; the threshold decides whether and of which type they are a pair. */
+  /**
+   * Two correct ones, the higher reward chosen; the threshold decides whether and of which type they are a
+   * pair.
+   */
   readonly correct: readonly Comparison[]
   readonly withoutEquations: number
 }

@@ -1,6 +1,9 @@
 import { mean } from './scores.ts'
 
-/** Edit distance of two token sequences: insertions, deletions and substitutions cost 1. O(n m) time, O(m) memory. */
+/**
+ * Edit distance of two token sequences: insertions, deletions and substitutions cost 1. O(n m) time, O(m)
+ * memory.
+ */
 export function editDistance(a: readonly number[], b: readonly number[]): number {
   let start = 0
   let [aEnd, bEnd] = [a.length, b.length]
@@ -29,9 +32,9 @@ function normalisedDistance(a: readonly number[], b: readonly number[]): number 
 }
 
 /**
- * Closeness of each sequence to the group's medoid, the sequence with the least total distance to the others:
- * 1 - normalised edit distance, in [0, 1]. Where several are equally central (as any two sequences are), it is the
- * mean over them: which of them comes first must not make it look more coherent.
+ * Closeness of each sequence to the group's medoid, the sequence with the least total distance to the
+ * others: 1 - normalised edit distance, in [0, 1]. Where several are equally central (as any two sequences
+ * are), it is the mean over them: which of them comes first must not make it look more coherent.
  */
 export function closenessToMedoid(sequences: readonly (readonly number[])[]): number[] {
   const distances = sequences.map(() => Array.from(sequences, () => 0))
@@ -49,8 +52,8 @@ export function closenessToMedoid(sequences: readonly (readonly number[])[]): nu
 }
 
 /**
- * Token sequences of a group: the sampled ids where all have them, otherwise words and punctuation of the texts,
- * numbered by their sorted spelling.
+ * Token sequences of a group: the sampled ids where all have them, otherwise words and punctuation of the
+ * texts, numbered by their sorted spelling.
  */
 export function tokenSequences(
   items: readonly { readonly full_text: string; readonly completion_ids?: number[] | undefined }[],

@@ -20,8 +20,9 @@ export interface Counterfactual {
 }
 
 /**
- * Counterfactual score of one trajectory from its text alone (DESIGN section 5): its equations are recomputed,
- * then each question number that they use is changed by +1 and by +7 and the equations are executed again.
+ * Counterfactual score of one trajectory from its text alone (DESIGN section 5): its equations are
+ * recomputed, then each question number that they use is changed by +1 and by +7 and the equations are
+ * executed again.
  * @param answer the trajectory's final answer; null if it has none.
  */
 export function scoreCounterfactual(question: string, text: string, answer: string | null): Counterfactual {

@@ -14,12 +14,12 @@ export interface Verdict {
 }
 
 /**
- * Judges each equation of a statement. A computed side and a stated number agree if they are equal, or if the
- * number is the computed value rounded to the decimals that it shows (one or more; with two or more also cut off
- * there; to an integer only behind an "approximately equal").
+ * Judges each equation of a statement. A computed side and a stated number agree if they are equal, or if
+ * the number is the computed value rounded to the decimals that it shows (one or more; with two or more
+ * also cut off there; to an integer only behind an "approximately equal").
  *
- * An annotation holds only if the prose around it holds too, and the number repeated behind it is its result or
- * that rounded to an integer. A statement that cannot be read is one equation that does not hold.
+ * An annotation holds only if the prose around it holds too, and the number repeated behind it is its
+ * result or that rounded to an integer. A statement that cannot be read is one equation that does not hold.
  */
 export function judge(statement: Statement): Verdict {
   if (statement.sides.length === 0) return { equations: 1, holding: 0 }

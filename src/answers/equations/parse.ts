@@ -57,7 +57,9 @@ class Parser {
     return this.#binary(nesting, ['*', '/'], (depth) => this.#power(depth))
   }
 
-  /** Left-associative operators of one level. An operator without an operand behind it ends the expression. */
+  /**
+   * Left-associative operators of one level. An operator without an operand behind it ends the expression.
+   */
   #binary(
     nesting: number,
     operators: readonly Operator[],

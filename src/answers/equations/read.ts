@@ -39,8 +39,9 @@ const COMPARISON = new Set(['more', 'less', 'fewer', 'times', 'older', 'younger'
 
 /**
  * Reads the equations of a solution in order: annotations `<<a*b=c>>`, and plain `a * b = c` with units,
- * currency, percentages, fractions, "half of", brackets and chains. Algebra and equations between plain numbers
- * ("1 hour = 60 minutes") are no statements. An annotation and the prose around it are one statement.
+ * currency, percentages, fractions, "half of", brackets and chains. Algebra and equations between plain
+ * numbers ("1 hour = 60 minutes") are no statements. An annotation and the prose around it are one
+ * statement.
  *
  * Linear time. An annotation that cannot be read, and everything beyond {@link MAX_STATEMENTS}, has no sides.
  */

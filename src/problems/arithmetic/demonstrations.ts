@@ -13,10 +13,11 @@ export interface ArithmeticDemonstrationOptions {
 }
 
 /**
- * A demonstration for supervised training. Bare answers are a planted imperfection, for a model that is trained on the
- * spot: it learns to work problems out and also to guess, and which of the two pays is left for PPO to find.
- * The style depends on the seed and the question's name only.
- * @throws ElenchusError `record_invalid` for a question that was not generated: only those can be rendered anew.
+ * A demonstration for supervised training. Bare answers are a planted imperfection, for a model that is
+ * trained on the spot: it learns to work problems out and also to guess, and which of the two pays is left
+ * for PPO to find. The style depends on the seed and the question's name only.
+ * @throws ElenchusError `record_invalid` for a question that was not generated: only those can be rendered
+ *   anew.
  */
 export function demonstrateArithmetic(
   question: ArithmeticQuestion,

@@ -31,9 +31,10 @@ const MAX_DRAWS = 5000
 /**
  * Arithmetic word problems with GSM8K-style solutions: distinct, deterministic, results positive integers.
  *
- * Splits share no calculation (the numbers and operations of a solution, whatever story is told about it): its hash decides to which split
- * a calculation belongs, whatever the seeds and other settings.
- * @throws ElenchusError `config_invalid` if the settings make no sense, or admit fewer questions than asked for.
+ * Splits share no calculation (the numbers and operations of a solution, whatever story is told about it):
+ * its hash decides to which split a calculation belongs, whatever the seeds and other settings.
+ * @throws ElenchusError `config_invalid` if the settings make no sense, or admit fewer questions than asked
+ *   for.
  */
 export function generateQuestions(options: ArithmeticGeneratorOptions): ArithmeticQuestion[] {
   const settings = {

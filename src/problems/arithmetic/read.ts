@@ -22,8 +22,10 @@ export interface QuestionFile {
 }
 
 /**
- * Reads `{question, answer}` rows (JSON or JSON lines) whose answers end with `#### N`: GSM8K, GSM8K Platinum and our own files.
- * @param name what messages call the file, and the start of `question_id` (`<name>-<row from 0>`) where a row has none.
+ * Reads `{question, answer}` rows (JSON or JSON lines) whose answers end with `#### N`: GSM8K, GSM8K
+ * Platinum and our own files.
+ * @param name what messages call the file, and the start of `question_id` (`<name>-<row from 0>`) where a
+ *   row has none.
  * @throws ElenchusError `record_invalid` if the text is no JSON at all.
  */
 export function readQuestions(text: string, name: string): QuestionFile {
@@ -54,7 +56,9 @@ export function readQuestions(text: string, name: string): QuestionFile {
   return { questions, issues }
 }
 
-/** The whole difference between the test questions of GSM8K and GSM8K Platinum. Unknown fields are ignored. */
+/**
+ * The whole difference between the test questions of GSM8K and GSM8K Platinum. Unknown fields are ignored.
+ */
 export const platinumOverlaySchema = z.object({
   gsm8k_test_count: z.number().int(),
   kept_count: z.number().int(),

@@ -1,8 +1,8 @@
 import type { ArithmeticStep } from './question.ts'
 
 /**
- * How a generated solution is written: `terse` equations only, `wordy` sentences, `bare` the answer without any work.
- * Of one solution the styles differ in length and not in content.
+ * How a generated solution is written: `terse` equations only, `wordy` sentences, `bare` the answer without
+ * any work. Of one solution the styles differ in length and not in content.
  */
 export const SOLUTION_STYLES = ['terse', 'wordy', 'bare'] as const
 export type SolutionStyle = (typeof SOLUTION_STYLES)[number]

@@ -42,8 +42,8 @@ interface Telling {
 type Scene = (telling: Telling) => boolean
 
 /**
- * A story with a given number of steps, or null when the drawn numbers came to nothing (draw again). Each step takes the
- * result of the one before; results are positive integers.
+ * A story with a given number of steps, or null when the drawn numbers came to nothing (draw again). Each
+ * step takes the result of the one before; results are positive integers.
  */
 export function tellStory(steps: number, limits: Limits, rng: Rng): Story | null {
   const [[name, pronoun] = PEOPLE[0], [friend] = PEOPLE[1]] = rng.shuffle(PEOPLE)
