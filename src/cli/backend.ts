@@ -1,11 +1,9 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { spawnLauncher } from '../bridge/launchers/spawn.ts'
 import type { PolicyRef } from '../backends/backend.ts'
 import { createTorchBackend, type TorchBackend } from '../backends/torch/torch.ts'
 import { backendSchema, type BackendConfig } from '../config/backend.ts'
 import type { EventSink } from '../runs/events.ts'
-import { fingerprintFile } from '../runs/fingerprint.ts'
 import type { ModelReference } from '../pipelines/model-reference.ts'
 import { addSchemaFlags, readSchemaFlags } from './flags.ts'
 
@@ -56,10 +54,7 @@ export function openTorch(
 
 /** The policy that a model reference names, with the fingerprint of its weights. */
 export async function policyOf(backend: TorchBackend, reference: ModelReference): Promise<PolicyRef> {
-  if (reference.adapter !== null) {
-    const fingerprint = await fingerprintFile(join(reference.adapter, 'adapter_model.safetensors'))
-    return { kind: 'adapter', path: reference.adapter, fingerprint }
-  }
+  if (reference.adapter !== null) return backend.adapterPolicy(reference.adapter)
   const { fingerprint } = await backend.info()
   return { kind: 'base', fingerprint }
 }

@@ -103,8 +103,9 @@ describe.skipIf(workerPython === null)('torch', () => {
 
   test('a policy whose files have changed is refused', async () => {
     const policy = await train('adapter', join(folder, 'changing'))
-    await train('adapter', join(folder, 'changed'))
     expect(await codeOf(scoreOf({ ...policy, fingerprint: 'of before' }))).toBe('stale_policy')
+    expect(await backend.adapterPolicy(join(folder, 'changing'))).toEqual(policy)
+    expect(await codeOf(backend.adapterPolicy(join(folder, 'nowhere')))).toBe('model_load_failed')
     expect(await scoreOf(policy)).toBeLessThan(0)
   })
 

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { WorkerGroup } from '../../bridge/group.ts'
 import type { OpMap } from '../../bridge/protocol/ops.ts'
 import { ElenchusError } from '../../errors.ts'
+import { fingerprintFile } from '../../runs/fingerprint.ts'
 import {
   BACKEND_SPECIFICATION,
   type BackendInfo,
@@ -194,9 +193,12 @@ class Torch implements TorchBackend {
   }
 
   async adapterPolicy(path: string): Promise<PolicyRef> {
-    const fingerprint = await localFingerprint(path)
-    if (fingerprint !== null) return { kind: 'adapter', path, fingerprint }
-    return { kind: 'adapter', path, fingerprint: await this.#workers[0].adapterFingerprint(path) }
+    const weights = join(path, 'adapter_model.safetensors')
+    // The same fingerprint as the worker's, without starting one.
+    const fingerprint = existsSync(weights)
+      ? await fingerprintFile(weights)
+      : await this.#workers[0].adapterFingerprint(path)
+    return { kind: 'adapter', path, fingerprint }
   }
 
   async stats(): Promise<readonly WorkerStats[]> {
@@ -213,13 +215,4 @@ class Torch implements TorchBackend {
     const group = await this.#group?.catch(() => null)
     await group?.[Symbol.asyncDispose]()
   }
-}
-
-/** The fingerprint as workers compute it: SHA-256 of the weights file. `null` if there is no such folder here. */
-async function localFingerprint(path: string): Promise<string | null> {
-  const weights = join(path, 'adapter_model.safetensors')
-  if (!existsSync(weights)) return null
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(weights), hash)
-  return hash.digest('hex')
 }
