@@ -1,6 +1,9 @@
 import type { RolloutPairOptions, RolloutPairReport } from './rollouts.ts'
 
-/** Why there are no (or few) pairs, one sentence per cause with the flag to change; most frequent cause first. */
+/**
+ * Why there are no (or few) pairs, one sentence per cause with the flag to change; most frequent cause
+ * first.
+ */
 export function explainRolloutPairs(report: RolloutPairReport, options: RolloutPairOptions): string[] {
   const { questions, skipped } = report
   const of = (count: number) => `${count} of ${questions} questions`
