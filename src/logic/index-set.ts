@@ -9,8 +9,9 @@ const BITS = 30
 export const EMPTY: IndexSet = []
 
 export function singleton(index: number): IndexSet {
-  const words = Array.from({ length: Math.floor(index / BITS) + 1 }, () => 0)
-  words[words.length - 1] = 1 << (index % BITS)
+  const words: number[] = []
+  for (let word = Math.floor(index / BITS); word > 0; word--) words.push(0)
+  words.push(1 << (index % BITS))
   return words
 }
 

@@ -62,14 +62,14 @@ interface Goal {
 
 /** Depth-first search over the orders of commutative operands, bounded by {@link MAX_COMPARISONS}. */
 class Search {
-  readonly bindings: (Term | undefined)[]
+  readonly bindings: (Term | undefined)[] = []
   exhausted = false
   #comparisons = 0
   /** Variables in the order of their binding, so that a choice can be taken back. */
   readonly #trail: number[] = []
 
   constructor(variables: number) {
-    this.bindings = Array.from({ length: variables }, () => undefined)
+    for (let i = 0; i < variables; i++) this.bindings.push(undefined)
   }
 
   solve(start: Goal): boolean {

@@ -17,7 +17,8 @@ const LONGEST = 64
 
 /** Reads "the answer is FALSE", "the query is true", "it is uncertain" or a bare label; null for anything else. */
 export function readLabelClaim(text: string): Claim | null {
-  if (text.length > LONGEST) return null
+  // Most sentences are told apart by their last letter.
+  if (text.length > LONGEST || !/[en]$/i.test(text)) return null
   const sentence = text.toLowerCase()
   const bare = WORDS.get(sentence)
   if (bare !== undefined) return { kind: 'label', text, label: bare }
