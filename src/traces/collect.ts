@@ -45,6 +45,8 @@ export interface CollectOutcome {
   readonly generated: number
   readonly generated_tokens: number
   readonly seconds: number
+  /** Of these, spent in the judge. It judges each completion as it arrives, between two messages of the workers. */
+  readonly judge_seconds: number
 }
 
 /**
@@ -73,11 +75,14 @@ export async function collectTraces(backend: ModelBackend, input: CollectInput):
   let count = 0
   let tokens = 0
   let valid = 0
+  let judgeSeconds = 0
   if (requests.length > 0) {
     for await (const completion of backend.generate(requests, generateOptions(input))) {
       const index = Number(completion.key)
       const { problem, sample } = place(problems, samples, index)
+      const judging = performance.now()
       const judged = judge(index, completion.text)
+      judgeSeconds += (performance.now() - judging) / 1000
       count++
       tokens += completion.numTokens
       if (judged.trace_valid) valid++
@@ -93,7 +98,12 @@ export async function collectTraces(backend: ModelBackend, input: CollectInput):
     }
   }
   await ordered.close()
-  return { generated: count, generated_tokens: tokens, seconds: (performance.now() - began) / 1000 }
+  return {
+    generated: count,
+    generated_tokens: tokens,
+    seconds: (performance.now() - began) / 1000,
+    judge_seconds: judgeSeconds,
+  }
 }
 
 /**

@@ -1,0 +1,51 @@
+/** The public API. What is not exported here may change at any time. */
+
+// Errors and events
+export { ElenchusError, ERROR_CODES, type ErrorCode } from './errors.ts'
+export { EventStream, type EventSink, type RunEvent } from './runs/events.ts'
+
+// The judge: pure, no model, no Python
+export type { Entailment, Label } from './logic/truth.ts'
+export { verifyProof, verifyTraces, type VerifyOptions } from './traces/verify.ts'
+export type { VerifySummary } from './traces/totals.ts'
+export { explainTrace } from './traces/explain.ts'
+export type { JudgedTrace, TraceRecord } from './traces/record.ts'
+export { createEntailer, type Decision, type Entailer } from './entailment/entailer.ts'
+
+// Problems
+export type { Problem } from './problems/problem.ts'
+export { annotateProblems } from './problems/annotate.ts'
+export { generateProblems, type GeneratorOptions } from './problems/generator/generate.ts'
+export { readProblems, type ReadResult } from './problems/readers/read.ts'
+export { renderProofPrompt } from './prompts/proof.ts'
+
+// Preferences
+export type { PreferencePair } from './preferences/pair.ts'
+export { buildTracePairs, explainPairs, type PairReport } from './preferences/traces.ts'
+
+// Backends
+export type * from './backends/backend.ts'
+export { createScriptedBackend } from './backends/scripted.ts'
+export { createTorchBackend, type TorchBackend } from './backends/torch/torch.ts'
+export { spawnLauncher } from './bridge/launchers/spawn.ts'
+
+// Stages and pipelines
+export type { StageContext } from './backends/context.ts'
+export { runTraces, type TracesSummary } from './traces/stage.ts'
+export { runSft, type SftSummary } from './training/sft.ts'
+export { runDpo, type DpoSummary } from './training/dpo.ts'
+export { runEvaluation, type EvaluationSummary } from './evaluation/stage.ts'
+export { runOak } from './pipelines/oak/run.ts'
+export type { OakSummary } from './pipelines/oak/summary.ts'
+export { loadConfig, parseOverride } from './config/load.ts'
+export { oakSchema, type OakConfig } from './config/oak.ts'
+export { tracesSchema, type TracesConfig } from './config/traces.ts'
+export { evaluationSchema, type EvaluationConfig } from './config/evaluation.ts'
+export {
+  dpoSchema,
+  preferencesSchema,
+  sftSchema,
+  type DpoConfig,
+  type PreferencesConfig,
+  type SftConfig,
+} from './config/training.ts'
