@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { alive, failureOf, generateBody, Scene } from './harness.ts'
+import { alive, failureOf, generateBody, LINUX, Scene } from './harness.ts'
 
 describe('requests', () => {
   test('come back with their result, many at a time', async () => {
@@ -49,6 +49,18 @@ describe('requests', () => {
     await using group = await scene.start('is-slow')
     expect((await group.call('stats', {}).result).body.rss_bytes).toBe(1)
   })
+})
+
+test('a worker that was stopped for longer than the connection lives goes on afterwards', async () => {
+  await using scene = new Scene()
+  await using group = await scene.start('answers')
+  const pid = group.hellos[0]?.pid ?? 0
+  process.kill(pid, 'SIGSTOP')
+  const call = group.call('stats', {})
+  await delay(4500)
+  process.kill(pid, 'SIGCONT')
+  expect((await call.result).body.pid).toBe(pid)
+  expect((await group.call('stats', {}).result).body.pid).toBe(pid)
 })
 
 describe('giving up', () => {
@@ -199,7 +211,7 @@ describe('restarts', () => {
 })
 
 describe('traces on the machine', () => {
-  test('are private to the user while the group lives', async () => {
+  test.skipIf(!LINUX)('are private to the user while the group lives', async () => {
     await using scene = new Scene()
     await using group = await scene.start('answers')
     expect(group.size).toBe(1)

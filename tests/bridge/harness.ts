@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { WorkerGroup, type WorkerGroupOptions } from '../../src/bridge/group.ts'
@@ -6,6 +6,9 @@ import type { Launcher } from '../../src/bridge/launcher.ts'
 import { spawnLauncher } from '../../src/bridge/launchers/spawn.ts'
 import type { OpMap } from '../../src/bridge/protocol/ops.ts'
 import { ElenchusError } from '../../src/errors.ts'
+
+/** Only there can processes be found by their environment. */
+export const LINUX = process.platform === 'linux'
 
 export const HEARTBEAT_S = 0.05
 
@@ -70,6 +73,7 @@ export class Scene implements AsyncDisposable {
 
 /** Processes whose environment names a folder, the current one excepted; waits up to a second for them to end. */
 export async function processesOf(folder: string): Promise<number[]> {
+  if (!LINUX) return []
   for (let attempt = 0; ; attempt += 1) {
     const found = readdirSync('/proc')
       .map(Number)
@@ -88,9 +92,13 @@ function environmentOf(pid: number): string {
 }
 
 export function alive(pid: number): boolean {
-  // A zombie still takes signals.
-  if (!existsSync(`/proc/${pid}/stat`)) return false
-  return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  try {
+    process.kill(pid, 0)
+    // A zombie still takes signals.
+    return !LINUX || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
 }
 
 /** The failure of something that must fail with one of our errors. */
