@@ -15,6 +15,12 @@ const drillSchema = z
       .lt(1)
       .default(0)
       .describe('Probability that a token of the source repeats another one of it.'),
+    recurrence_after: z
+      .number()
+      .int()
+      .nonnegative()
+      .default(0)
+      .describe('Steps with distinct tokens only, before any recurs.'),
     spans: z.number().int().positive().describe('Copies of parts of the source that follow.'),
     span_length: z
       .tuple([z.number().int().min(2), z.number().int().min(2)])

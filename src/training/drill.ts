@@ -7,7 +7,8 @@ import { deriveSeed, Rng } from '../random.ts'
  * a span's tokens after its first one, so the only way to predict them is to find where the previous tokens
  * stood before and to copy what followed (an induction head; Olsson et al. 2022), which every proof step
  * needs. A source repeated with a fixed period would be solved by counting positions; one of distinct tokens
- * by matching a single token, where proofs need two or three ("red." after which concept?), hence recurrence.
+ * by matching a single token, where proofs need two or three ("red." after which concept?), hence recurrence,
+ * once matching one token has been learned.
  *
  * @param ids the tokens to draw from; at least `source_length` of them.
  */
@@ -17,8 +18,9 @@ export function drillBatch(
 ): TrainBatch {
   const rng = new Rng(deriveSeed(options.seed, 'drill', options.step))
   const [shortest, longest] = config.span_length
+  const recurrence = options.step > config.recurrence_after ? config.recurrence : 0
   const rows = Array.from({ length: config.batch_size }, () => {
-    const source = drawSource(config, options.ids, rng)
+    const source = drawSource(config, options.ids, recurrence, rng)
     const ids = [...source]
     const targets = source.map(() => 0)
     for (let span = 0; span < config.spans; span++) {
@@ -33,7 +35,7 @@ export function drillBatch(
 }
 
 /** Distinct tokens, of which some are then overwritten with the token of another place. */
-function drawSource(config: DrillConfig, ids: readonly number[], rng: Rng): number[] {
+function drawSource(config: DrillConfig, ids: readonly number[], recurrence: number, rng: Rng): number[] {
   const distinct = rng.shuffle(ids).slice(0, config.source_length)
-  return distinct.map((id) => (rng.next() < config.recurrence ? rng.pick(distinct) : id))
+  return distinct.map((id) => (rng.next() < recurrence ? rng.pick(distinct) : id))
 }

@@ -8,6 +8,7 @@ const config = {
   warmup_ratio: 0,
   source_length: 6,
   recurrence: 0,
+  recurrence_after: 0,
   spans: 5,
   span_length: [2, 4] as [number, number],
 }
