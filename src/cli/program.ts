@@ -6,8 +6,12 @@ import { dataCommand } from './commands/data.ts'
 import { dpoCommand } from './commands/dpo.ts'
 import { evaluateCommand } from './commands/evaluate.ts'
 import { explainCommand } from './commands/explain.ts'
+import { gradeCommand } from './commands/grade.ts'
 import { mergeCommand } from './commands/merge.ts'
 import { oakCommand } from './commands/oak.ts'
+import { preferencesCommand } from './commands/preferences.ts'
+import { regimeWCommand } from './commands/regime-w.ts'
+import { rolloutsCommand } from './commands/rollouts.ts'
 import { runCommand } from './commands/run.ts'
 import { sftCommand } from './commands/sft.ts'
 import { tracesCommand } from './commands/traces.ts'
@@ -18,12 +22,16 @@ const COMMANDS = [
   oakCommand,
   sftCommand,
   tracesCommand,
+  rolloutsCommand,
+  preferencesCommand,
   dpoCommand,
   evaluateCommand,
   compareCommand,
   verifyCommand,
   explainCommand,
   baselineCommand,
+  gradeCommand,
+  regimeWCommand,
   dataCommand,
   mergeCommand,
 ]

@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { rolloutsSchema } from '../../config/rollouts.ts'
+import { resolveModel } from '../../pipelines/model-reference.ts'
+import { loadQuestions } from '../../pipelines/question-files.ts'
+import { runRollouts } from '../../rollouts/stage.ts'
+import { stageDirectoryOf } from '../../runs/beside.ts'
+import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
+import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { renderRollouts } from '../rollout-tables.ts'
+import { withSession } from '../session.ts'
+import { addModelFlags, type ModelOptions, type RunOptions } from './shared.ts'
+
+interface RolloutsOptions extends Omit<RunOptions, 'output'>, ModelOptions {
+  readonly dataPath: string
+  readonly outPath: string
+  readonly nSamples?: string
+  readonly nGpus?: string
+}
+
+/** `elenchus rollouts`: stage 2 of the old guide, `collect_rollouts_abel_multigpu.py`. */
+export function rolloutsCommand(): Command {
+  const command = new Command('rollouts')
+    .description('sample several answers per question and score each group with Regime W')
+    .requiredOption('--data-path <file>', "questions of GSM8K's form")
+    .requiredOption('--out-path <file>', 'JSONL file of rollout groups; its manifest stands beside it')
+    .option('--n-samples <n>', 'the first n questions')
+    .option('--n-gpus <n>', 'the first n devices (the same as --num-gpus)')
+  addModelFlags(command)
+  addSchemaFlags(command, rolloutsSchema)
+  addBackendFlags(command)
+  return command
+    .option('--seed <n>', 'seed of everything random', '42')
+    .option('--resume', 'continue where an interrupted attempt stopped')
+    .option('--json', 'print the summary as JSON, and events as JSON lines on stderr')
+    .addHelpText(
+      'after',
+      '\nExample:\n  elenchus rollouts --base-model GAIR/Abel-7B-002 --lora-path checkpoints/abel_ppo_lora \\\n    --data-path data/gsm8k_train.jsonl --out-path data/abel_regime_w_rollouts.jsonl --n-samples 500 --n-gpus 8',
+    )
+    .action(async (options: RolloutsOptions) => {
+      await withSession(options, async ({ events, signal, print }) => {
+        const config = readSchemaFlags(rolloutsSchema, { ...options })
+        const limit = options.nSamples === undefined ? undefined : Number(options.nSamples)
+        const questions = (await loadQuestions([options.dataPath])).slice(0, limit)
+        const reference = await resolveModel(options)
+        const dir = stageDirectoryOf(options.outPath)
+        const flags = { ...(options.nGpus !== undefined && { numGpus: options.nGpus }), ...options }
+        await using backend = openTorch(readBackendFlags(flags), reference.base, {
+          logDirectory: join(dir, 'logs'),
+          events,
+        })
+        const summary = await runRollouts(
+          { backend, events, signal, resume: options.resume ?? false },
+          {
+            dir,
+            path: options.outPath,
+            config,
+            seed: Number(options.seed),
+            questions,
+            policy: await policyOf(backend, reference),
+          },
+        )
+        print(`${renderRollouts(summary)}\n\nrollouts in ${options.outPath}`, summary)
+      })
+    })
+}

@@ -1,0 +1,47 @@
+import type { RolloutPairsConfig } from '../config/rollouts.ts'
+import { ElenchusError } from '../errors.ts'
+import type { PreferencePair } from '../preferences/pair.ts'
+import { buildRolloutPairs, type RolloutPairReport } from '../preferences/rollouts.ts'
+import { explainRolloutPairs } from '../preferences/rollouts-explain.ts'
+import { scoredGroupSchema, type ScoredGroup } from '../regime-w/group.ts'
+import { readJsonl, writeJsonl } from '../runs/jsonl.ts'
+
+export interface PreparedRolloutPairs {
+  readonly path: string
+  readonly pairs: readonly PreferencePair[]
+  readonly report: RolloutPairReport
+  /** Why there are not more pairs, most frequent cause first. */
+  readonly reasons: readonly string[]
+}
+
+/**
+ * Builds the preference pairs of a scored rollout file and writes them, also if there are none: a repeated
+ * call writes the same bytes.
+ *
+ * @throws ElenchusError `record_invalid` for a line that is no scored group.
+ */
+export async function prepareRolloutPairs(input: {
+  readonly rolloutsPath: string
+  readonly pairsPath: string
+  readonly config: RolloutPairsConfig
+}): Promise<PreparedRolloutPairs> {
+  const groups: ScoredGroup[] = []
+  for await (const group of readJsonl(input.rolloutsPath, scoredGroupSchema)) groups.push(group)
+  const options = {
+    threshold: input.config.threshold,
+    maxPairsPerQuestion: input.config.max_pairs_per_question,
+  }
+  const { pairs, report } = buildRolloutPairs(groups, options)
+  await writeJsonl(input.pairsPath, pairs)
+  return { path: input.pairsPath, pairs, report, reasons: explainRolloutPairs(report, options) }
+}
+
+/** The error of a stage that needs pairs where there are none. */
+export function noRolloutPairs(path: string, { report, reasons }: PreparedRolloutPairs): ElenchusError {
+  const causes = reasons.map((reason) => `  - ${reason}`).join('\n')
+  return new ElenchusError(
+    'no_pairs',
+    `${path} gives no preference pairs (${report.trajectories} answers to ${report.questions} questions):\n${causes}`,
+    { details: { report } },
+  )
+}

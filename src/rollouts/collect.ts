@@ -1,0 +1,164 @@
+import { type Grade, gradeOutput } from '../answers/grade.ts'
+import type {
+  Completion,
+  GenerateOptions,
+  GenerateRequest,
+  ModelBackend,
+  PolicyRef,
+} from '../backends/backend.ts'
+import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
+import { ABEL_RUN_ON, renderAbelPrompt } from '../prompts/abel.ts'
+import { deriveSeed } from '../random.ts'
+import type { RolloutGroup } from '../regime-w/group.ts'
+import type { EventSink } from '../runs/events.ts'
+import { JsonlWriter } from '../runs/jsonl.ts'
+import { OrderedWriter } from '../runs/ordered.ts'
+import { type Arm, groupArms } from './arms.ts'
+
+/**
+ * Questions per round when arms differ in temperature or top-p and so take several calls: large enough to
+ * fill several devices, small enough that a kill costs little.
+ */
+const QUESTIONS_PER_ROUND = 128
+
+export interface CollectInput {
+  readonly stage: string
+  /** JSONL file with one record per question, in question order. */
+  readonly path: string
+  /** Continue behind the last whole record of an earlier attempt. */
+  readonly resume: boolean
+  readonly questions: readonly ArithmeticQuestion[]
+  readonly arms: readonly Arm[]
+  readonly maxNewTokens: number
+  /** What stands before the final answer. */
+  readonly marker: string
+  readonly seed: number
+  readonly policy: PolicyRef
+  /** The record of a question whose answers are complete. */
+  readonly toRecord: (group: RolloutGroup, index: number) => unknown
+  readonly events: EventSink
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Of this attempt: what an earlier one had written is not in it. */
+export interface CollectOutcome {
+  readonly generated: number
+  readonly generated_tokens: number
+  readonly seconds: number
+}
+
+/**
+ * Samples one answer per question and arm, grades each as it arrives, and writes a question's record when
+ * its last arm is there. The seed of an answer depends on its question and arm only, so that what is made
+ * again after a kill is what was lost.
+ */
+export async function collectGroups(backend: ModelBackend, input: CollectInput): Promise<CollectOutcome> {
+  const { questions, arms, events, stage } = input
+  await using writer = await JsonlWriter.open(input.path, { resume: input.resume })
+  const done = writer.existing
+  // What overtakes a slow question waits here. The questions of a call are fixed, so the bound is their number.
+  const ordered = new OrderedWriter(writer, { next: done, capacity: questions.length })
+  const open = new Map<number, Answers>()
+  const began = performance.now()
+  let [count, tokens, correct, finished] = [0, 0, 0, done]
+  for (const { arm, requests } of calls(input, done)) {
+    for await (const completion of backend.generate(requests, generateOptions(input, arm))) {
+      const { index, armIndex } = place(completion.key, arms.length)
+      const question = questions[index]!
+      const answers = open.get(index) ?? new Map<number, GradedCompletion>()
+      open.set(index, answers)
+      const graded = { completion, grade: gradeOutput(completion.text, question.gold_answer, input) }
+      answers.set(armIndex, graded)
+      count++
+      tokens += completion.numTokens
+      if (graded.grade.correct) correct++
+      if (answers.size < arms.length) continue
+      open.delete(index)
+      await ordered.put(index, [input.toRecord(toGroup(input, question, answers), index)])
+      finished++
+      const metric = { name: 'correct', value: correct / count }
+      events({ type: 'progress', stage, done: finished, total: questions.length, unit: 'questions', metric })
+    }
+  }
+  await ordered.close()
+  return { generated: count, generated_tokens: tokens, seconds: (performance.now() - began) / 1000 }
+}
+
+interface GradedCompletion {
+  readonly completion: Completion
+  readonly grade: Grade
+}
+
+/** The answers to one question so far, by arm. */
+type Answers = Map<number, GradedCompletion>
+
+/** The calls of the backend: a single one if all arms sample alike, otherwise one per kind of arm and round. */
+function* calls(
+  input: CollectInput,
+  done: number,
+): Generator<{ readonly arm: Arm; readonly requests: readonly GenerateRequest[] }> {
+  const total = input.questions.length
+  const kinds = groupArms(input.arms)
+  const round = kinds.length === 1 ? total : QUESTIONS_PER_ROUND
+  for (let start = done; start < total; start += round) {
+    const end = Math.min(start + round, total)
+    for (const { arm, indices } of kinds) yield { arm, requests: requestsOf(input, start, end, indices) }
+  }
+}
+
+function requestsOf(
+  input: CollectInput,
+  start: number,
+  end: number,
+  armIndices: readonly number[],
+): GenerateRequest[] {
+  return input.questions.slice(start, end).flatMap((question, offset) =>
+    armIndices.map((armIndex) => ({
+      key: String((start + offset) * input.arms.length + armIndex),
+      prompt: renderAbelPrompt(question.question),
+      seed: answerSeed(input.seed, question, armIndex),
+    })),
+  )
+}
+
+function place(key: string, arms: number): { index: number; armIndex: number } {
+  return { index: Math.floor(Number(key) / arms), armIndex: Number(key) % arms }
+}
+
+function answerSeed(seed: number, question: ArithmeticQuestion, armIndex: number): number {
+  return deriveSeed(seed, 'arm', armIndex, question.question_id)
+}
+
+function generateOptions(input: CollectInput, arm: Arm): GenerateOptions {
+  return {
+    policy: input.policy,
+    temperature: arm.temperature,
+    topP: arm.topP,
+    maxNewTokens: input.maxNewTokens,
+    stops: [ABEL_RUN_ON],
+    ...(input.signal && { signal: input.signal }),
+  }
+}
+
+function toGroup(input: CollectInput, question: ArithmeticQuestion, answers: Answers): RolloutGroup {
+  const byArm = [...answers].sort(([a], [b]) => a - b)
+  const promptTokens = byArm[0]?.[1].completion.promptTokens ?? 0
+  return {
+    question_id: question.question_id,
+    question: question.question,
+    gold_answer: question.gold_answer,
+    prompt: renderAbelPrompt(question.question),
+    ...(promptTokens > 0 && { prompt_tokens: promptTokens }),
+    policy: input.policy.fingerprint,
+    trajectories: byArm.map(([armIndex, { completion, grade }]) => ({
+      full_text: completion.text,
+      ...(completion.ids && { completion_ids: [...completion.ids] }),
+      answer: grade.prediction,
+      num_tokens: completion.numTokens,
+      finish_reason: completion.stopName ?? completion.finishReason,
+      correct: grade.correct,
+      arm: armIndex,
+      seed: answerSeed(input.seed, question, armIndex),
+    })),
+  }
+}
