@@ -9,8 +9,10 @@ import { ElenchusError } from '../errors.ts'
  * description: `learning_rate` in YAML is `--learning-rate` here, `lora.rank` is `--lora-rank`.
  */
 export function addSchemaFlags(command: Command, schema: z.ZodObject, skip: readonly string[] = []): Command {
+  // A command may take flags of several schemas; where both have a setting, the first describes it.
+  const taken = new Set(command.options.map(({ long }) => long))
   for (const { flag, field } of leaves(schema)) {
-    if (skip.includes(flag)) continue
+    if (skip.includes(flag) || taken.has(`--${flag}`)) continue
     // A bare boolean flag means true; `--flag false` and `--flag=false` work too.
     const value = unwrap(field) instanceof z.ZodBoolean ? '[value]' : '<value>'
     command.addOption(new Option(`--${flag} ${value}`, describe(field)))
@@ -44,6 +46,24 @@ export function readSchemaFlags<T extends z.ZodObject>(
     return found === undefined ? `${flag} is required` : `${flag} ${JSON.stringify(found)}: ${issue.message}`
   })
   throw new ElenchusError('usage', messages.join('\n'))
+}
+
+/**
+ * For commands whose flags belong to several schemas: a setting that would reach nothing is refused.
+ * @throws ElenchusError `usage` that names every given flag of `other` that `own` does not have.
+ */
+export function refuseForeignFlags(
+  own: z.ZodObject,
+  other: z.ZodObject,
+  options: Readonly<Record<string, unknown>>,
+  reason: string,
+): void {
+  const known = new Set(leaves(own).map(({ flag }) => flag))
+  const foreign = leaves(other)
+    .map(({ flag }) => flag)
+    .filter((flag) => !known.has(flag) && options[camelCase(flag)] !== undefined)
+  if (foreign.length === 0) return
+  throw new ElenchusError('usage', `${foreign.map((flag) => `--${flag}`).join(', ')}: ${reason}`)
 }
 
 interface Leaf {

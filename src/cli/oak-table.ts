@@ -1,7 +1,6 @@
 import type { Comparison } from '../evaluation/metrics-compare.ts'
-import type { Estimate } from '../evaluation/statistics.ts'
 import type { OakRow, OakSummary } from '../pipelines/oak/summary.ts'
-import { percent, renderTable } from './table.ts'
+import { percent, renderTable, withInterval } from './table.ts'
 
 /** What the OaK loop prints: one row per policy, then controls, baselines and the paired test. */
 export function renderOakTable(summary: OakSummary): string {
@@ -45,14 +44,6 @@ function toCells(row: OakRow): string[] {
     row.traces === 0 ? '-' : String(row.traces),
     row.pairs === 0 ? '-' : String(row.pairs),
   ]
-}
-
-function withInterval(estimate: Estimate | null): string {
-  if (estimate === null) return '-'
-  const { value, low, high } = estimate
-  return low === null || high === null
-    ? percent(value)
-    : `${percent(value)} [${percent(low)}, ${percent(high)}]`
 }
 
 function describe(comparison: Comparison): string {

@@ -35,7 +35,9 @@ export async function resolveModel(options: {
       '--model and --lora-path exclude each other: use --base-model with --lora-path.',
     )
   }
-  const config = join(model, 'adapter_config.json')
+  // A training stage keeps its adapter in `final/`; the old scripts' users name the stage's folder.
+  const adapter = (await isAdapter(join(model, 'final'))) ? join(model, 'final') : model
+  const config = join(adapter, 'adapter_config.json')
   if (await exists(config)) {
     const parsed = adapterConfigSchema.safeParse(JSON.parse(await readFile(config, 'utf8')))
     if (!parsed.success) {
@@ -43,7 +45,7 @@ export async function resolveModel(options: {
         hint: 'Pass the base with --base-model.',
       })
     }
-    return { base: baseModel ?? parsed.data.base_model_name_or_path, adapter: model }
+    return { base: baseModel ?? parsed.data.base_model_name_or_path, adapter }
   }
   if (loraPath !== undefined) {
     throw new ElenchusError('file_missing', `There is no adapter in ${loraPath} (no adapter_config.json).`)
@@ -53,6 +55,10 @@ export async function resolveModel(options: {
     throw new ElenchusError('file_missing', `There is no model in ${model}.`)
   }
   return { base: model, adapter: null }
+}
+
+function isAdapter(folder: string): Promise<boolean> {
+  return exists(join(folder, 'adapter_config.json'))
 }
 
 async function exists(path: string): Promise<boolean> {

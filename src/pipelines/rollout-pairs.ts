@@ -26,7 +26,15 @@ export async function prepareRolloutPairs(input: {
   readonly config: RolloutPairsConfig
 }): Promise<PreparedRolloutPairs> {
   const groups: ScoredGroup[] = []
-  for await (const group of readJsonl(input.rolloutsPath, scoredGroupSchema)) groups.push(group)
+  try {
+    for await (const group of readJsonl(input.rolloutsPath, scoredGroupSchema)) groups.push(group)
+  } catch (error) {
+    if (!ElenchusError.is(error) || error.code !== 'record_invalid') throw error
+    throw new ElenchusError('record_invalid', error.message, {
+      hint: 'Rollouts that are not scored yet: elenchus regime-w --rollouts FILE --preset guide --out SCORED.',
+      cause: error,
+    })
+  }
   const options = {
     threshold: input.config.threshold,
     maxPairsPerQuestion: input.config.max_pairs_per_question,

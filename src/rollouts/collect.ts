@@ -9,7 +9,6 @@ import type {
 import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { ABEL_RUN_ON, renderAbelPrompt } from '../prompts/abel.ts'
 import { deriveSeed } from '../random.ts'
-import type { RolloutGroup } from '../regime-w/group.ts'
 import type { EventSink } from '../runs/events.ts'
 import { JsonlWriter } from '../runs/jsonl.ts'
 import { OrderedWriter } from '../runs/ordered.ts'
@@ -20,6 +19,30 @@ import { type Arm, groupArms } from './arms.ts'
  * fill several devices, small enough that a kill costs little.
  */
 const QUESTIONS_PER_ROUND = 128
+
+/** One graded answer, in the words of a rollout record. */
+export type SampledAnswer = {
+  full_text: string
+  /** Absent where the backend has no ids. */
+  completion_ids?: number[]
+  answer: string | null
+  num_tokens: number
+  finish_reason: string
+  correct: boolean
+  arm: number
+  seed: number
+}
+
+/** All answers to one question, by arm; a rollout group that is not scored yet. */
+export type SampledGroup = {
+  question_id: string
+  question: string
+  gold_answer: string
+  prompt: string
+  prompt_tokens: number
+  policy: string
+  trajectories: [SampledAnswer, ...SampledAnswer[]]
+}
 
 export interface CollectInput {
   readonly stage: string
@@ -35,7 +58,7 @@ export interface CollectInput {
   readonly seed: number
   readonly policy: PolicyRef
   /** The record of a question whose answers are complete. */
-  readonly toRecord: (group: RolloutGroup, index: number) => unknown
+  readonly toRecord: (group: SampledGroup, index: number) => unknown
   readonly events: EventSink
   readonly signal?: AbortSignal | undefined
 }
@@ -140,25 +163,31 @@ function generateOptions(input: CollectInput, arm: Arm): GenerateOptions {
   }
 }
 
-function toGroup(input: CollectInput, question: ArithmeticQuestion, answers: Answers): RolloutGroup {
-  const byArm = [...answers].sort(([a], [b]) => a - b)
-  const promptTokens = byArm[0]?.[1].completion.promptTokens ?? 0
+function toGroup(input: CollectInput, question: ArithmeticQuestion, answers: Answers): SampledGroup {
+  const [first, ...others] = [...answers].sort(([a], [b]) => a - b)
+  if (first === undefined) throw new RangeError(`no answers to ${question.question_id}`)
+  const toAnswer = ([arm, graded]: [number, GradedCompletion]): SampledAnswer =>
+    sampledAnswer(graded, arm, answerSeed(input.seed, question, arm))
   return {
     question_id: question.question_id,
     question: question.question,
     gold_answer: question.gold_answer,
     prompt: renderAbelPrompt(question.question),
-    ...(promptTokens > 0 && { prompt_tokens: promptTokens }),
+    prompt_tokens: first[1].completion.promptTokens,
     policy: input.policy.fingerprint,
-    trajectories: byArm.map(([armIndex, { completion, grade }]) => ({
-      full_text: completion.text,
-      ...(completion.ids && { completion_ids: [...completion.ids] }),
-      answer: grade.prediction,
-      num_tokens: completion.numTokens,
-      finish_reason: completion.stopName ?? completion.finishReason,
-      correct: grade.correct,
-      arm: armIndex,
-      seed: answerSeed(input.seed, question, armIndex),
-    })),
+    trajectories: [toAnswer(first), ...others.map(toAnswer)],
+  }
+}
+
+function sampledAnswer({ completion, grade }: GradedCompletion, arm: number, seed: number): SampledAnswer {
+  return {
+    full_text: completion.text,
+    ...(completion.ids && { completion_ids: [...completion.ids] }),
+    answer: grade.prediction,
+    num_tokens: completion.numTokens,
+    finish_reason: completion.stopName ?? completion.finishReason,
+    correct: grade.correct,
+    arm,
+    seed,
   }
 }

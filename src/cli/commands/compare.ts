@@ -4,8 +4,7 @@ import { ElenchusError } from '../../errors.ts'
 import { compare, type Comparison, type Outcome } from '../../evaluation/metrics-compare.ts'
 import { readJsonl } from '../../runs/jsonl.ts'
 import { withSession } from '../session.ts'
-import { percent, renderTable } from '../table.ts'
-import { withInterval } from './evaluate.ts'
+import { percent, renderTable, withInterval } from '../table.ts'
 
 const rowSchema = z.looseObject({
   problem_id: z.string().optional(),

@@ -1,0 +1,137 @@
+import { join } from 'node:path'
+import type { PolicyRef } from '../backends/backend.ts'
+import type { StageContext } from '../backends/context.ts'
+import type { QuestionEvaluationConfig } from '../config/evaluation-questions.ts'
+import { rolloutsSchema } from '../config/rollouts.ts'
+import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
+import { ABEL_PROMPT_VERSION } from '../prompts/abel.ts'
+import { deriveSeed } from '../random.ts'
+import { type ScoredGroup, scoredGroupSchema } from '../regime-w/group.ts'
+import { runRollouts } from '../rollouts/stage.ts'
+import { collectGroups, type CollectOutcome, type SampledGroup } from '../rollouts/collect.ts'
+import { fingerprintJson } from '../runs/fingerprint.ts'
+import { readJsonl } from '../runs/jsonl.ts'
+import { openStage } from '../runs/stage.ts'
+import { coherenceOf, type Coherence } from './questions-coherence.ts'
+import {
+  questionMetrics,
+  questionRowSchema,
+  type QuestionMetrics,
+  type QuestionRow,
+} from './questions-metrics.ts'
+
+export interface QuestionEvaluationInput {
+  /** Manifest and summary. */
+  readonly dir: string
+  /** The file of evaluation rows. */
+  readonly path: string
+  readonly stage?: string
+  readonly config: QuestionEvaluationConfig
+  readonly seed: number
+  readonly questions: readonly ArithmeticQuestion[]
+  readonly policy: PolicyRef
+}
+
+export interface QuestionEvaluationSummary extends CollectOutcome {
+  readonly policy: PolicyRef
+  readonly metrics: QuestionMetrics
+  /** Regime W on further samples (preset `trajectory`); null if none were asked for. */
+  readonly coherence: Coherence | null
+}
+
+/** Answers of a policy to questions that nothing was trained on, graded, and what they amount to. */
+export async function runQuestionEvaluation(
+  context: StageContext,
+  input: QuestionEvaluationInput,
+): Promise<QuestionEvaluationSummary> {
+  const { config, questions, policy } = input
+  const stage = input.stage ?? 'evaluate'
+  await using run = await openStage<QuestionEvaluationSummary>({
+    dir: input.dir,
+    stage,
+    config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
+    inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
+    resume: context.resume,
+  })
+  if (run.summary !== undefined) {
+    context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })
+    return run.summary
+  }
+  context.events({ type: 'stage_started', stage, dir: input.dir })
+  const outcome = await collectGroups(context.backend, {
+    stage,
+    path: input.path,
+    resume: run.state === 'resumed',
+    questions,
+    arms: [{ temperature: config.temperature, topP: config.top_p }],
+    maxNewTokens: config.max_new_tokens,
+    marker: config.marker,
+    seed: input.seed,
+    policy,
+    toRecord: toRow,
+    events: context.events,
+    signal: context.signal,
+  })
+  const rows: QuestionRow[] = []
+  for await (const row of readJsonl(input.path, questionRowSchema)) rows.push(row)
+  const summary: QuestionEvaluationSummary = {
+    ...outcome,
+    policy,
+    metrics: questionMetrics(rows),
+    coherence: config.coherence_samples === 0 ? null : await measureCoherence(context, input, stage),
+  }
+  await run.finish(summary)
+  context.events({ type: 'stage_finished', stage, summary })
+  return summary
+}
+
+/** The rollouts on which the coherence of an evaluation was measured, for paired comparisons. */
+export function coherenceFile(dir: string): string {
+  return join(dir, 'coherence.jsonl')
+}
+
+async function measureCoherence(
+  context: StageContext,
+  input: QuestionEvaluationInput,
+  stage: string,
+): Promise<Coherence> {
+  const { config } = input
+  const path = coherenceFile(input.dir)
+  await runRollouts(context, {
+    dir: join(input.dir, 'coherence'),
+    path,
+    stage: `${stage}/coherence`,
+    config: rolloutsSchema.parse({
+      arms: config.coherence_samples,
+      temperature: config.coherence_temperature,
+      max_new_tokens: config.max_new_tokens,
+      marker: config.marker,
+      preset: 'trajectory',
+    }),
+    seed: deriveSeed(input.seed, 'coherence'),
+    questions: input.questions,
+    policy: input.policy,
+  })
+  const groups: ScoredGroup[] = []
+  for await (const group of readJsonl(path, scoredGroupSchema)) groups.push(group)
+  return coherenceOf(groups, { seed: input.seed })
+}
+
+/** A group of one answer as a line of the evaluation file. */
+function toRow(group: SampledGroup, index: number): QuestionRow {
+  const [answer] = group.trajectories
+  return {
+    index,
+    question_id: group.question_id,
+    question: group.question,
+    gold: group.gold_answer,
+    prediction: answer.answer,
+    correct: answer.correct,
+    output: answer.full_text,
+    finish_reason: answer.finish_reason,
+    num_tokens: answer.num_tokens,
+    prompt: group.prompt,
+    seed: answer.seed,
+    policy: group.policy,
+  }
+}
