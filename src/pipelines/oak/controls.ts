@@ -1,11 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deriveSeed } from '../../random.ts'
-import { writeJsonAtomic } from '../../runs/atomic.ts'
 import { fingerprintJson } from '../../runs/fingerprint.ts'
 import { runSft, type SftSummary } from '../../training/sft.ts'
+import { stepBudget } from '../step-budget.ts'
+import { type Weights, weightsAfter } from '../weights.ts'
 import { sftExamples } from './demonstrations.ts'
-import { evaluateRow, weightsAfter, type OakRun, type Weights } from './evaluate.ts'
+import { evaluateRow, type OakRun } from './evaluate.ts'
 import type { OakRow } from './summary.ts'
 
 /**
@@ -20,7 +20,7 @@ export async function runControls(
   const { context, config, data } = run
   const rows: OakRow[] = []
   if (config.controls.more_sft) {
-    const steps = await stepBudget(run, sft.summary, loopSeconds)
+    const steps = await stepBudget(join(config.output, 'controls'), sft.summary, loopSeconds)
     const dir = join(config.output, 'controls', 'more-sft')
     await context.backend.switchModel(sft.weights.model)
     const more = await runSft(context, {
@@ -53,30 +53,4 @@ export async function runControls(
     rows.push(await evaluateRow(run, { iteration: null, name: 'control: careful SFT only', weights }))
   }
   return rows
-}
-
-/**
- * Optimiser steps of SFT that take as long as the loop's sampling, scoring and training took. Measured once and
- * stored, so that a resumed run has the same control.
- */
-async function stepBudget(run: OakRun, sft: SftSummary, loopSeconds: number): Promise<number> {
-  const folder = join(run.config.output, 'controls')
-  const path = join(folder, 'budget.json')
-  try {
-    const stored: unknown = JSON.parse(await readFile(path, 'utf8'))
-    if (
-      typeof stored === 'object' &&
-      stored !== null &&
-      'steps' in stored &&
-      typeof stored.steps === 'number'
-    ) {
-      return stored.steps
-    }
-  } catch {
-    // Not measured yet.
-  }
-  const steps = Math.max(1, Math.round((loopSeconds * sft.steps) / sft.step_seconds))
-  await mkdir(folder, { recursive: true })
-  await writeJsonAtomic(path, { steps, loop_seconds: loopSeconds, sft_seconds: sft.step_seconds })
-  return steps
 }

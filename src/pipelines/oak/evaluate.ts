@@ -1,39 +1,19 @@
 import { join } from 'node:path'
-import type { PolicyRef } from '../../backends/backend.ts'
-import type { StageContext } from '../../backends/context.ts'
 import type { OakConfig } from '../../config/oak.ts'
 import { runEvaluation, type EvaluationSummary } from '../../evaluation/stage.ts'
 import type { Problem } from '../../problems/problem.ts'
 import { deriveSeed } from '../../random.ts'
-import type { SftSummary } from '../../training/sft.ts'
-import type { ModelMaker } from '../../training/tiny-model.ts'
+import type { PipelineContext, Weights } from '../weights.ts'
 import type { OakData } from './data.ts'
 import { rowOf, type OakRow } from './summary.ts'
 
-export interface OakContext extends StageContext {
-  readonly backend: ModelMaker
-}
-
-/** A policy with the base that it lives on: an adapter's base, or the weights themselves. */
-export interface Weights {
-  readonly model: string
-  readonly policy: PolicyRef
-}
-
 /** Everything the stages of one run share. */
 export interface OakRun {
-  readonly context: OakContext
+  readonly context: PipelineContext
   readonly config: OakConfig
   readonly data: OakData
   /** The base without any adapter. */
   readonly base: Weights
-}
-
-/** What SFT leaves: an adapter on its base, or, when every weight was trained, a base of its own. */
-export function weightsAfter(start: Weights, dir: string, sft: SftSummary): Weights {
-  return sft.policy.kind === 'adapter'
-    ? { model: start.model, policy: sft.policy }
-    : { model: join(dir, 'final'), policy: sft.policy }
 }
 
 /** Evaluates one policy on the held-out problems: greedy, with the same seed and settings for every policy. */

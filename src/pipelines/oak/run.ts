@@ -10,18 +10,11 @@ import { runDpo } from '../../training/dpo.ts'
 import { preparePairs, type PreparedPairs } from '../../training/pairs.ts'
 import { runSft } from '../../training/sft.ts'
 import { makeTinyModel } from '../../training/tiny-model.ts'
+import { type PipelineContext, type Weights, weightsAfter } from '../weights.ts'
 import { runControls } from './controls.ts'
 import { prepareOakData, type OakData } from './data.ts'
 import { sftExamples } from './demonstrations.ts'
-import {
-  evaluateOn,
-  evaluateRow,
-  iterationFolder,
-  weightsAfter,
-  type OakContext,
-  type OakRun,
-  type Weights,
-} from './evaluate.ts'
+import { evaluateOn, evaluateRow, iterationFolder, type OakRun } from './evaluate.ts'
 import { oakSummary, rowOf, type OakRow, type OakSummary } from './summary.ts'
 
 /**
@@ -29,7 +22,7 @@ import { oakSummary, rowOf, type OakRow, type OakSummary } from './summary.ts'
  * pairs, and DPO against the frozen current policy; every policy is evaluated greedily on the same problems.
  * Every stage resumes on its own; finished ones are skipped.
  */
-export async function runOak(context: OakContext, config: OakConfig): Promise<OakSummary> {
+export async function runOak(context: PipelineContext, config: OakConfig): Promise<OakSummary> {
   const began = performance.now()
   await mkdir(config.output, { recursive: true })
   const data = await prepareOakData(config)
@@ -72,7 +65,7 @@ export async function runOak(context: OakContext, config: OakConfig): Promise<Oa
   return summary
 }
 
-async function prepareBase(context: OakContext, config: OakConfig, data: OakData): Promise<Weights> {
+async function prepareBase(context: PipelineContext, config: OakConfig, data: OakData): Promise<Weights> {
   let model: string
   if ('path' in config.model) {
     model = config.model.path
