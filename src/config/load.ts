@@ -101,7 +101,8 @@ function describeIssue(
       message: `unknown key "${[...path, key].join('.')}"`,
     }))
   }
-  if (issue.code === 'invalid_union') {
+  // Without branches it is a discriminator that names none of them, which is said like any other value.
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     // The branch that complains least, and deepest, is the one that was meant.
     const branches = issue.errors.map((errors) => errors.flatMap((inner) => describeIssue(inner, root, path)))
     const depth = (branch: { at: readonly PropertyKey[] }[]) => Math.max(0, ...branch.map((b) => b.at.length))

@@ -103,6 +103,10 @@ export const sftSchema = z.strictObject({
 })
 export type SftConfig = z.infer<typeof sftSchema>
 
+/** SFT on examples that are made elsewhere: everything but which demonstrations are shown. */
+export const plainSftSchema = sftSchema.omit({ demonstrations: true })
+export type PlainSftConfig = z.infer<typeof plainSftSchema>
+
 export const preferencesSchema = z.strictObject({
   mode: z.enum(['best-vs-rest', 'all', 'step']).default('best-vs-rest'),
   min_validity_gap: z

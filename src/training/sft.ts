@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { PolicyRef, SftExample, TrainTarget } from '../backends/backend.ts'
-import type { SftConfig } from '../config/training.ts'
+import type { DemonstrationsConfig, PlainSftConfig } from '../config/training.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
 import { ElenchusError } from '../errors.ts'
 import { writeJsonAtomic } from '../runs/atomic.ts'
@@ -13,7 +13,8 @@ import { loraOf, optimizerOf, pick } from './settings.ts'
 export interface SftInput {
   readonly dir: string
   readonly stage?: string
-  readonly config: SftConfig
+  /** `demonstrations`, where they were rendered by these settings, are recorded with the run. */
+  readonly config: PlainSftConfig & { readonly demonstrations?: DemonstrationsConfig }
   readonly seed: number
   readonly examples: readonly SftExample[]
   /** Fingerprint of the data that `examples` were made from. */
@@ -86,7 +87,7 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
   return summary
 }
 
-function sftTarget(config: SftConfig, start: PolicyRef): TrainTarget {
+function sftTarget(config: PlainSftConfig, start: PolicyRef): TrainTarget {
   if (config.lora === null) return { kind: 'full' }
   if (start.kind === 'adapter') return { kind: 'adapter', policy: start }
   return { kind: 'new-adapter', lora: loraOf(config.lora) }
