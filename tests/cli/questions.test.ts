@@ -68,8 +68,16 @@ describe('grade', () => {
     const outputs = join(folder, 'labelled.jsonl')
     await writeFile(outputs, sharedText(...labelled))
     const { stdout } = await elenchus.run(
-      ...['grade', '--outputs', outputs, '--output-field', '175b_verification.solution'],
-      ...['--gold-field', 'ground_truth', '--marker', 'A:', '--json'],
+      'grade',
+      '--outputs',
+      outputs,
+      '--output-field',
+      '175b_verification.solution',
+      '--gold-field',
+      'ground_truth',
+      '--marker',
+      'A:',
+      '--json',
     )
     expect(JSON.parse(stdout)).toEqual({ rows: 1319, correct: 742, unanswered: 1 })
     const labels = (await lines(outputs)) as { '175b_verification': { is_correct: boolean } }[]
@@ -114,7 +122,14 @@ describe('regime-w and preferences', () => {
 
     const scored = join(folder, 'scored.jsonl')
     const rescored = await elenchus.run(
-      ...['regime-w', '--rollouts', rollouts, '--preset', 'trajectory', '--out', scored, '--json'],
+      'regime-w',
+      '--rollouts',
+      rollouts,
+      '--preset',
+      'trajectory',
+      '--out',
+      scored,
+      '--json',
     )
     expect(JSON.parse(rescored.stdout)).toMatchObject({ preset: 'trajectory', questions: 1, correct: 2 })
     const [record] = await lines(scored)
