@@ -135,6 +135,27 @@ describe('verify', () => {
     expect(code).toBe(2)
   })
 
+  test('plain chains by sentences; flags that concern options are refused there', async () => {
+    const file = join(folder, 'chains.jsonl')
+    const completion = 'Max is a cat. Every cat is furry. Max is furry. True'
+    const chain = {
+      premises: ['Max is a cat.', 'Every cat is furry.'],
+      conclusion: 'Max is furry.',
+      completion,
+    }
+    await writeFile(file, `${JSON.stringify(chain)}\n`)
+    const { stdout } = await elenchus('verify', '--traces', file, '--style', 'sentences')
+    expect(stdout).toMatch(/strict +1 +100/)
+    for (const flag of [
+      ['--claims', 'ignored'],
+      ['--alias', 'A=B'],
+    ]) {
+      const { code, stderr } = await elenchus('verify', '--traces', file, '--style', 'sentences', ...flag)
+      expect(code).toBe(2)
+      expect(stderr).toContain(`${flag[0]} has no meaning with --style sentences`)
+    }
+  })
+
   test('a broken line is named with its number, and no verdict file is left', async () => {
     const file = join(folder, 'broken.jsonl')
     await writeFile(file, '{"premises":[],"conclusion":"Max is red.","steps":[]}\n{"premises":3}\n')

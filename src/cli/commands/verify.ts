@@ -1,16 +1,17 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { createEntailer } from '../../entailment/entailer.ts'
+import { ElenchusError } from '../../errors.ts'
 import { loadProblems } from '../../pipelines/problem-files.ts'
+import { verifyChainFile } from '../../pipelines/verify-chains-file.ts'
 import { verifyTraceFile } from '../../pipelines/verify-file.ts'
-import type { VerifySummary } from '../../traces/totals.ts'
 import { addJudgeFlags, parseAliases, type JudgeOptions } from '../judge-flags.ts'
 import { withSession } from '../session.ts'
-import { percent, renderTable } from '../table.ts'
-import { counts } from '../totals.ts'
+import { renderChains, renderTraces } from '../verify-tables.ts'
 
 interface VerifyOptions extends JudgeOptions {
   readonly traces: string
   readonly problems?: string
+  readonly style: 'options' | 'sentences'
   readonly json?: boolean
 }
 
@@ -18,59 +19,55 @@ interface VerifyOptions extends JudgeOptions {
 export function verifyCommand(): Command {
   const command = new Command('verify')
     .description('judge a trace file, also one that another system wrote')
-    .requiredOption('--traces <file>', 'JSONL with premises, conclusion and steps[].{thought, action}')
+    .requiredOption(
+      '--traces <file>',
+      'JSONL with premises, conclusion and steps[].{thought, action}; for sentences, with premises or context, conclusion or query, and completion',
+    )
     .option(
       '--problems <file>',
       'problems by problem_id, used instead of what the traces say of their problem',
     )
+    .addOption(
+      new Option('--style <style>', 'proofs made of options, or plain chains of thought')
+        .choices(['options', 'sentences'])
+        .default('options'),
+    )
   return addJudgeFlags(command)
     .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExample:\n  elenchus verify --traces theirs.jsonl --alias RULE=MODUS_PONENS')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  elenchus verify --traces theirs.jsonl --alias RULE=MODUS_PONENS\n' +
+        '  elenchus verify --traces chains.jsonl --style sentences',
+    )
     .action(async (options: VerifyOptions) => {
+      if (options.style === 'sentences') refuseOptionFlags(command)
       await withSession(options, async ({ print, signal }) => {
         await using entailer = createEntailer()
-        const { summary, judgedPath } = await verifyTraceFile(options.traces, {
-          claims: options.claims,
-          aliases: parseAliases(options.alias),
+        const shared = {
           entailer,
           signal,
           ...(options.problems !== undefined && { problems: await loadProblems(options.problems) }),
+        }
+        if (options.style === 'sentences') {
+          const { summary, judgedPath } = await verifyChainFile(options.traces, shared)
+          print(`${renderChains(summary)}\n\nverdicts in ${judgedPath}`, summary)
+          return
+        }
+        const { summary, judgedPath } = await verifyTraceFile(options.traces, {
+          claims: options.claims,
+          aliases: parseAliases(options.alias),
+          ...shared,
         })
-        print(`${render(summary)}\n\nverdicts in ${judgedPath}`, summary)
+        print(`${renderTraces(summary)}\n\nverdicts in ${judgedPath}`, summary)
       })
     })
 }
 
-function render(summary: VerifySummary): string {
-  const share = (count: number, of: number): string => (of === 0 ? '-' : percent(count / of))
-  return [
-    renderTable(
-      ['', 'count', 'valid', '%'],
-      [
-        [
-          'traces',
-          String(summary.traces),
-          String(summary.valid_traces),
-          share(summary.valid_traces, summary.traces),
-        ],
-        ['  by proof', '', String(summary.valid_by_proof), share(summary.valid_by_proof, summary.traces)],
-        [
-          'steps',
-          String(summary.steps),
-          String(summary.valid_steps),
-          share(summary.valid_steps, summary.steps),
-        ],
-        ...Object.entries(summary.options).map(([name, { steps, valid }]) => [
-          `  ${name}`,
-          String(steps),
-          String(valid),
-          share(valid, steps),
-        ]),
-      ],
-    ),
-    '',
-    `codes: ${counts(summary.codes) || 'none'}`,
-    `set apart: ${summary.unverifiable} traces of unverifiable problems, ${summary.inconsistent} of inconsistent ones`,
-    `steps on which the file's own verdict differs: ${summary.disagreements}`,
-  ].join('\n')
+/** Chains have neither claims apart from their steps nor options; a flag that would do nothing is a mistake. */
+function refuseOptionFlags(command: Command): void {
+  for (const name of ['claims', 'alias']) {
+    if (command.getOptionValueSource(name) === 'cli') {
+      throw new ElenchusError('usage', `--${name} has no meaning with --style sentences.`)
+    }
+  }
 }

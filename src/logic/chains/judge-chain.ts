@@ -50,30 +50,27 @@ export function judgeChain(problem: ChainProblem, completion: string): JudgedCha
   const prepared = prepareProblem(problem)
   const { sentences, label: answer } = readChainText(completion)
   if (!prepared.verifiable) {
-    const message = 'The problem cannot be read.'
-    const steps = sentences.map((text): ChainStep => ({ text, verdict: 'unparseable', message }))
-    const label_correct = answersRightly(answer, problem, null)
-    return {
-      status: 'unverifiable',
-      verdicts: { ...NOTHING_PROVED, label_correct },
-      steps,
-      sets: indexSets(steps, [], []),
-      answer,
-    }
+    const steps = sentences.map((text) => refused(text, 'The problem cannot be read.'))
+    const verdicts = { ...NOTHING_PROVED, label_correct: answersRightly(answer, problem, null) }
+    return { status: 'unverifiable', verdicts, steps, sets: indexSets(steps, [], []), answer }
   }
   const entailment = prepared.entailment ?? decideByClosure(prepared)
-  const status = entailment === 'inconsistent' ? 'inconsistent' : 'judged'
-  const judge = new ChainJudge(prepared, problem.conclusion)
-  if (status === 'judged') for (const sentence of sentences) judge.read(sentence)
-  else for (const sentence of sentences) judge.refuse(sentence, 'The premises contradict each other.')
-  const { steps } = judge
-  return {
-    status,
-    verdicts: { ...judge.verdicts(), label_correct: answersRightly(answer, problem, entailment) },
-    steps,
-    sets: indexSets(steps, judge.wrongBranches, judge.rules),
-    answer,
+  const label_correct = answersRightly(answer, problem, entailment)
+  if (entailment === 'inconsistent') {
+    const steps = sentences.map((text) => refused(text, 'The premises contradict each other.'))
+    const verdicts = { ...NOTHING_PROVED, label_correct }
+    return { status: 'inconsistent', verdicts, steps, sets: indexSets(steps, [], []), answer }
   }
+  const judge = new ChainJudge(prepared, problem.conclusion)
+  for (const sentence of sentences) judge.read(sentence)
+  const { steps } = judge
+  const sets = indexSets(steps, judge.wrongBranches, judge.rules)
+  return { status: 'judged', verdicts: { ...judge.verdicts(), label_correct }, steps, sets, answer }
+}
+
+/** A step about a problem that nothing can be correct about. */
+function refused(text: string, message: string): ChainStep {
+  return { text, verdict: 'incorrect', message }
 }
 
 const NOTHING_PROVED = { strict: false, with_skip: false, with_non_atomic: false, with_both: false }
@@ -105,11 +102,6 @@ class ChainJudge {
 
   read(sentence: string): void {
     for (const step of readSentence(sentence, this.#problem.parser)) this.#judge(step)
-  }
-
-  /** Takes a sentence as a step that is not correct, whatever it says. */
-  refuse(text: string, message: string): void {
-    this.#record({ text, verdict: 'incorrect', message }, null)
   }
 
   verdicts(): Omit<ChainVerdicts, 'label_correct'> {
