@@ -106,16 +106,18 @@ test('each arm is sampled with its own temperature and top-p, all from the same 
   const { summary, groups } = await run(backend, {
     arms: 3,
     temperature: [0.5, 1, 0.5],
-    top_p: [1, 0.9, 1],
+    top_p: [1, 0.9, 0.8],
   })
-  expect(asked.filter(({ temperature, topP }) => temperature === 0.5 && topP === 1)).toHaveLength(24)
-  expect(asked.filter(({ temperature, topP }) => temperature === 1 && topP === 0.9)).toHaveLength(12)
+  const settings = asked.map(({ temperature, topP }) => `${temperature} ${topP}`)
+  for (const setting of ['0.5 1', '1 0.9', '0.5 0.8']) {
+    expect(settings.filter((each) => each === setting)).toHaveLength(12)
+  }
   expect(new Set(asked.map(({ prompt }) => prompt)).size).toBe(12)
   expect(groups.map(({ trajectories }) => trajectories.length)).toEqual(QUESTIONS.map(() => 3))
   expect(summary.arms.map(({ temperature, top_p }) => [temperature, top_p])).toEqual([
     [0.5, 1],
     [1, 0.9],
-    [0.5, 1],
+    [0.5, 0.8],
   ])
   await expect(run(backend, { arms: 3, temperature: [0.5, 1] })).rejects.toThrow(/2 values for 3 arms/)
 })
