@@ -19,7 +19,18 @@ export { generateProblems, type GeneratorOptions } from './problems/generator/ge
 export { readProblems, type ReadResult } from './problems/readers/read.ts'
 export { renderProofPrompt } from './prompts/proof.ts'
 
+// Questions, answers and Regime W: pure as well
+export type { ArithmeticQuestion } from './problems/arithmetic/question.ts'
+export { generateQuestions, type ArithmeticGeneratorOptions } from './problems/arithmetic/generate.ts'
+export { readQuestions, type QuestionFile } from './problems/arithmetic/read.ts'
+export { renderAbelPrompt } from './prompts/abel.ts'
+export { extractAnswer, type ExtractionOptions, type FinalAnswer } from './answers/extract.ts'
+export { gradeOutput, type Grade } from './answers/grade.ts'
+export type { Preset, RewardSettings, RolloutGroup, ScoredGroup } from './regime-w/group.ts'
+export { rescore } from './regime-w/rescore.ts'
+
 // Preferences
+export { buildRolloutPairs, type RolloutPairReport } from './preferences/rollouts.ts'
 export type { PreferencePair } from './preferences/pair.ts'
 export { buildTracePairs, explainPairs, type PairReport } from './preferences/traces.ts'
 
@@ -35,12 +46,16 @@ export { runTraces, type TracesSummary } from './traces/stage.ts'
 export { runSft, type SftSummary } from './training/sft.ts'
 export { runDpo, type DpoSummary } from './training/dpo.ts'
 export { runEvaluation, type EvaluationSummary } from './evaluation/stage.ts'
+export { runRollouts, type RolloutsSummary } from './rollouts/stage.ts'
+export { runQuestionEvaluation, type QuestionEvaluationSummary } from './evaluation/questions-stage.ts'
 export { runOak } from './pipelines/oak/run.ts'
 export type { OakSummary } from './pipelines/oak/summary.ts'
 export { loadConfig, parseOverride } from './config/load.ts'
 export { oakSchema, type OakConfig } from './config/oak.ts'
 export { tracesSchema, type TracesConfig } from './config/traces.ts'
 export { evaluationSchema, type EvaluationConfig } from './config/evaluation.ts'
+export { rolloutsSchema, type RolloutsConfig } from './config/rollouts.ts'
+export { questionEvaluationSchema, type QuestionEvaluationConfig } from './config/evaluation-questions.ts'
 export {
   dpoSchema,
   preferencesSchema,
