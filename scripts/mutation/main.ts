@@ -72,7 +72,10 @@ for (const file of FILES) {
     if (seen++ % Number(values.every) !== 0) continue
     writeFileSync(join(copy, file), apply(source, mutant))
     if (isKilled()) killed++
-    else survivors.push(describe(file, source, mutant))
+    else {
+      survivors.push(describe(file, source, mutant))
+      process.stderr.write(`\rsurvived: ${survivors.at(-1)}\n`)
+    }
     process.stderr.write(`\r${killed} killed, ${survivors.length} survived, at ${file}:${mutant.line}   `)
   }
   writeFileSync(join(copy, file), source)

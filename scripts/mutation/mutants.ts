@@ -29,8 +29,6 @@ const OPERATORS: readonly (readonly [RegExp, string])[] = [
   [/\.right\b/g, '.left'],
   [/\.some\(/g, '.every('],
   [/\.every\(/g, '.some('],
-  [/\bif \(/g, 'if (true || '],
-  [/\bif \(/g, 'if (false && '],
   [/\? (?=[^:?])/g, '&& false ? '],
   [/\bunion\(/g, '((a: never) => a)('],
   [/\bwithout\(/g, '((a: never) => a)('],
@@ -47,7 +45,23 @@ export function mutantsOf(source: string): Mutant[] {
       mutants.push({ at: match.index, original: match[0], replacement, line })
     }
   }
+  for (const { index } of code.matchAll(/\bif \(/g)) {
+    const original = source.slice(index, endOfCondition(code, index))
+    const line = source.slice(0, index).split('\n').length
+    for (const value of ['true', 'false'])
+      mutants.push({ at: index, original, replacement: `if (${value})`, line })
+  }
   return mutants.sort((a, b) => a.at - b.at)
+}
+
+/** Offset behind the parenthesis that closes the condition of the `if` at `start`. */
+function endOfCondition(code: string, start: number): number {
+  let depth = 0
+  for (let at = start; at < code.length; at++) {
+    if (code[at] === '(') depth++
+    if (code[at] === ')' && --depth === 0) return at + 1
+  }
+  return code.length
 }
 
 export function apply(source: string, { at, original, replacement }: Mutant): string {

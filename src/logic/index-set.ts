@@ -16,8 +16,6 @@ export function singleton(index: number): IndexSet {
 }
 
 export function union(a: IndexSet, b: IndexSet): IndexSet {
-  if (a === b || b.length === 0) return a
-  if (a.length < b.length) return union(b, a)
   const words = a.slice()
   for (let i = 0; i < b.length; i++) words[i] = (words[i] ?? 0) | (b[i] ?? 0)
   return words

@@ -69,21 +69,10 @@ class Checker {
   #derive(step: ProofStep): void {
     const proof = this.#proof
     const index = proof.lines.length
-    let repairs = 0
-    let derived: Derived | null = null
-    let refusal: Refusal | null = null
-    try {
-      const outcome = this.#apply(step)
-      if (isRefusal(outcome)) refusal = outcome
-      else {
-        derived = outcome.derived
-        repairs = outcome.repairs
-        refusal = checkClaims(step.claims, derived.formula, this.#options.claims, derived.assumption === true)
-      }
-    } catch (error) {
-      if (!(error instanceof FormulaTooLarge)) throw error
-      refusal = refuse('too_large', error.message)
-    }
+    const outcome = withinLimits(() => this.#apply(step))
+    const derived = isRefusal(outcome) ? null : outcome.derived
+    const repairs = isRefusal(outcome) ? 0 : outcome.repairs
+    const refusal = isRefusal(outcome) ? outcome : this.#checkClaims(step, outcome.derived)
     const notes = this.#notes(step, repairs, derived?.formula ?? null)
     if (derived === null || refusal !== null) {
       proof.addInvalid()
@@ -99,6 +88,10 @@ class Checker {
     proof.add(derived)
     this.#progress.push(derived.restsOn)
     this.#record(index, 'valid', null, derived, notes)
+  }
+
+  #checkClaims({ claims }: ProofStep, { formula, assumption = false }: Derived): Refusal | null {
+    return checkClaims(claims, formula, this.#options.claims, assumption)
   }
 
   #apply({ action, problem }: ProofStep): { derived: Derived; repairs: number } | Refusal {
@@ -138,12 +131,7 @@ class Checker {
     if (this.#inconsistent()) {
       return refuse('inconsistent', 'The premises contradict each other, so any conclusion would follow.')
     }
-    try {
-      return findWarrant(this.#proof, label, entailment)
-    } catch (error) {
-      if (error instanceof FormulaTooLarge) return refuse('too_large', error.message)
-      throw error
-    }
+    return withinLimits(() => findWarrant(this.#proof, label, entailment))
   }
 
   #inconsistent(): boolean {
@@ -152,7 +140,6 @@ class Checker {
 
   /** Quotes under a wrong index, and supplied articles: reported, never a verdict. */
   #notes(step: ProofStep, repairs: number, derived: Formula | null): readonly Note[] {
-    if (this.#options.claims === 'ignored' && repairs === 0) return NO_NOTES
     const notes: Note[] = []
     for (const quote of step.quotes) {
       // The index behind the claim is the one that this step will own.
@@ -167,7 +154,7 @@ class Checker {
     if (repaired || repairs > 0) {
       notes.push({ code: 'article_repaired', message: 'A missing article was supplied.' })
     }
-    return notes.length === 0 ? NO_NOTES : notes
+    return notes
   }
 
   #record(
@@ -207,7 +194,15 @@ class Checker {
   }
 }
 
-const NO_NOTES: readonly Note[] = []
+/** What the work gives, or `too_large` where it would make a formula beyond the limits. */
+function withinLimits<T>(work: () => T): T | Refusal {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof FormulaTooLarge) return refuse('too_large', error.message)
+    throw error
+  }
+}
 
 function tooManySteps(): Refusal {
   return refuse('too_large', `A trace may have ${MAX_STEPS} steps at most.`)
@@ -229,7 +224,7 @@ function unverifiable(problem: Unverifiable, steps: readonly ProofStep[], aliase
       message: reason.message,
       derived: null,
       restsOn: EMPTY,
-      notes: NO_NOTES,
+      notes: [],
     })
     if (!concludes) continue
     const read = readLabel(action)

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { check, MAX_STEPS } from '../../../src/logic/checker/check.ts'
-import { JUDGE_CODES } from '../../../src/logic/checker/codes.ts'
-import { prepareProblem } from '../../../src/logic/checker/prepare.ts'
-import type { ProofStep } from '../../../src/logic/checker/step.ts'
+import { check, MAX_STEPS, type CheckOptions } from '../../../src/logic/checker/check.ts'
+import { excerpt, JUDGE_CODES } from '../../../src/logic/checker/codes.ts'
+import { prepareProblem, type PreparedProblem, type ProblemText } from '../../../src/logic/checker/prepare.ts'
+import type { Claim, ProofStep } from '../../../src/logic/checker/step.ts'
+import { renderFol } from '../../../src/logic/language/render-fol.ts'
 import { members } from '../../../src/logic/index-set.ts'
 import { expectProof, folProblem, proofStep } from './script.ts'
 
@@ -79,6 +80,43 @@ describe('options and their arguments', () => {
 })
 
 describe('dependency sets', () => {
+  test.each([
+    ['MODUS_TOLLENS 0, 1', ['¬Q(a)', 'P(a) -> Q(a)']],
+    ['HYPOTHETICAL_SYLLOGISM 0, 1', ['P(a) -> Q(a)', 'Q(a) -> S(a)']],
+    ['HYPOTHETICAL_SYLLOGISM 0, 1', ['∀x (P(x) → Q(x))', '∀x (Q(x) → S(x))']],
+    ['DISJUNCTIVE_SYLLOGISM 0, 1', ['P(a) ∨ Q(a)', '¬P(a)']],
+    ['DISJUNCTIVE_SYLLOGISM 0, 1', ['P(a) ⊕ Q(a)', 'P(a)']],
+    ['BICONDITIONAL_INTRO 0, 1', ['P(a) -> Q(a)', 'Q(a) -> P(a)']],
+    ['CONTRADICTION 0, 1', ['P(a)', '¬P(a)']],
+  ])('%s rests on both lines', (step, premises) => {
+    const { steps } = expectProof(premises, [step])
+    expect(members(steps[0]?.restsOn ?? [])).toEqual([0, 1])
+  })
+
+  test.each([
+    [
+      [5, 6, 4, 8],
+      [0, 1, 3, 7],
+    ],
+    [
+      [4, 8, 5, 6],
+      [0, 1, 3, 7],
+    ],
+  ])('both cases of a case split count, in either order: %j', (cases, expected) => {
+    const { steps } = expectProof(
+      ['P(a) ∨ Q(a)', 'P(a) -> S(a)', 'S(b)', 'Q(a) -> S(a)'],
+      [
+        "ASSUME 'Q(a)'",
+        "ASSUME 'P(a)'",
+        'MODUS_PONENS 5, 1 => S(a)',
+        "ASSUME 'Q(a) -> S(a)' => =Q(a) → S(a)",
+        'MODUS_PONENS 4, 7 => S(a)',
+        `CASE_SPLIT 0, ${cases.join(', ')} => S(a)`,
+      ],
+    )
+    expect(members(steps[5]?.restsOn ?? [])).toEqual(expected.filter((line) => line !== 3))
+  })
+
   test('a line rests on the premises and assumptions that it was derived from', () => {
     const { steps } = expectProof(
       [...CHAIN, 'T(a)'],
@@ -476,6 +514,79 @@ describe('purity', () => {
     )
     expect(() => check(folProblem(CHAIN), steps)).not.toThrow()
   })
+})
+
+describe('what a refusal says', () => {
+  const message = (premises: readonly string[], ...script: string[]) =>
+    expectProof(premises, script).steps.at(-1)?.message
+
+  test('a variable that the match leaves open', () => {
+    expect(message(['P(a)', '∀x ∀y (P(x) → R(x, y))'], 'MODUS_PONENS 0, 1')).toContain('does not determine')
+    expect(message(['S(a)', '∀x ∀y (P(x) → R(x, y))'], 'MODUS_PONENS 0, 1')).toContain('is no rule')
+  })
+
+  test('a witness is told from an individual that depends on one', () => {
+    expect(message(['∃x P(x)'], "EXIST_INSTANTIATION 0, 'd'", "UNIV_GENERALIZATION 1, 'd'")).toContain(
+      'is a witness',
+    )
+  })
+
+  test('the sentence of an unverifiable problem', () => {
+    const first = (text: Partial<ProblemText>) =>
+      check(prepareProblem({ premises: ['Max is red.'], conclusion: 'Max is red.', ...text }), [
+        proofStep('CONCLUDE 0'),
+      ]).steps[0]?.message
+    expect(first({ premises: ['Max is red.', 'Hm hm.'] })).toMatch(/^Premise \[1\] cannot be read/)
+    expect(first({ conclusion: 'Hm hm.' })).toMatch(/^The conclusion cannot be read/)
+  })
+
+  test('text of a trace is quoted up to 80 characters', () => {
+    expect(excerpt('x'.repeat(80))).toBe(`"${'x'.repeat(80)}"`)
+    expect(excerpt('x'.repeat(81))).toBe(`"${'x'.repeat(79)}…"`)
+  })
+})
+
+describe('claims that come with a step', () => {
+  const problem = folProblem(CHAIN)
+  const wrong: Claim = { kind: 'formula', text: 'T(a)', formula: problem.query, repairs: 0 }
+  const judged = (step: string, claims: readonly Claim[], mode: CheckOptions['claims']) =>
+    check(problem, [{ ...proofStep(step), claims }], { claims: mode }).steps[0]?.code
+
+  test.each(['MODUS_PONENS 0, 1', 'CONCLUDE 0'])('%s', (step) => {
+    const valid = step === 'CONCLUDE 0' ? 'not_warranted' : null
+    expect(judged(step, [{ kind: 'label', text: 'FALSE', label: 'FALSE' }], 'if-present')).toBe(
+      'claim_mismatch',
+    )
+    expect(judged(step, [{ kind: 'label', text: 'FALSE', label: 'FALSE' }], 'ignored')).toBe(valid)
+    expect(judged(step, [{ kind: 'unreadable', text: 'it', reason: 'pronoun' }], 'if-present')).toBe(
+      'claim_unparsable',
+    )
+    expect(judged(step, [], 'if-present')).toBe(valid)
+  })
+
+  test('a formula that is not derived', () => {
+    expect(judged('MODUS_PONENS 0, 1', [wrong], 'if-present')).toBe('claim_mismatch')
+    expect(judged('MODUS_PONENS 0, 1', [wrong], 'ignored')).toBeNull()
+  })
+})
+
+test('OR_INTRO puts the line on the side that is named', () => {
+  const { steps } = expectProof(['P(a)'], ["OR_INTRO 0, 0, 'Q(a)'", "OR_INTRO 0, 1, 'S(a)'"])
+  expect(steps.map(({ derived }) => derived && renderFol(derived))).toEqual(['P(a) ∨ Q(a)', 'S(a) ∨ P(a)'])
+})
+
+test('an error that is no limit is not swallowed', () => {
+  const problem = folProblem(CHAIN)
+  const broken: PreparedProblem = {
+    ...problem,
+    parser: {
+      language: 'fol',
+      parse: () => {
+        throw new TypeError('a bug')
+      },
+    },
+  }
+  expect(() => check(broken, [proofStep("ASSUME 'P(a)'")])).toThrow('a bug')
 })
 
 test('every code has a sentence', () => {

@@ -134,6 +134,11 @@ const CASES: Record<string, readonly Case[]> = {
       ],
     ],
     [
+      'gives P as the denial of not-P in an exclusive or',
+      ['S(a) ⊕ ¬T(a)', 'S(a)'],
+      ['DISJUNCTIVE_SYLLOGISM 0, 1 => T(a)'],
+    ],
+    [
       'refuses an affirmed side of "or"',
       ['P(a) ∨ Q(a)', 'P(a)'],
       ['DISJUNCTIVE_SYLLOGISM 0, 1 => !rule_mismatch'],
@@ -288,6 +293,11 @@ const CASES: Record<string, readonly Case[]> = {
         "UNIV_INSTANTIATION 2, 'd' => S(d)",
         "EXIST_INSTANTIATION 1, 'd' => !eigenvariable",
       ],
+    ],
+    [
+      'refuses the constants of an equality, on either side',
+      ['∃x P(x)', 'a = b'],
+      ["EXIST_INSTANTIATION 0, 'a' => !eigenvariable", "EXIST_INSTANTIATION 0, 'b' => !eigenvariable"],
     ],
     ['refuses a universal', ['∀x P(x)'], ["EXIST_INSTANTIATION 0, 'w' => !rule_mismatch"]],
   ],
