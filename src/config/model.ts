@@ -8,31 +8,21 @@ const drillSchema = z
     batch_size: z.number().int().positive(),
     learning_rate: z.number().positive(),
     warmup_ratio: z.number().min(0).lt(1).default(0.05),
-    source_length: z.number().int().min(2).describe('Random tokens at the start of a row.'),
-    recurrence: z
-      .number()
-      .min(0)
-      .lt(1)
-      .default(0)
-      .describe('Probability that a token of the source repeats another one of it.'),
-    recurrence_after: z
+    records: z.number().int().min(2).describe('Records at the start of a row.'),
+    middle_pool: z
       .number()
       .int()
-      .nonnegative()
-      .default(0)
-      .describe('Steps with distinct tokens only, before any recurs.'),
-    spans: z.number().int().positive().describe('Copies of parts of the source that follow.'),
-    span_length: z
-      .tuple([z.number().int().min(2), z.number().int().min(2)])
-      .describe('Shortest and longest copy.'),
+      .positive()
+      .describe('Distinct middle tokens of a row, shared by its records.'),
+    middle_length: z
+      .tuple([z.number().int().positive(), z.number().int().positive()])
+      .describe('Fewest and most middle tokens of a record.'),
+    replays: z.number().int().positive().describe('Copies of records that follow.'),
   })
-  .refine(
-    (drill) => drill.span_length[0] <= drill.span_length[1] && drill.span_length[1] <= drill.source_length,
-    {
-      error: 'shortest <= longest <= source_length must hold',
-      path: ['span_length'],
-    },
-  )
+  .refine((drill) => drill.middle_length[0] <= drill.middle_length[1], {
+    error: 'the fewest must not exceed the most',
+    path: ['middle_length'],
+  })
 export type DrillConfig = z.infer<typeof drillSchema>
 
 /** A small Llama made on the spot: architecture, tokenizer and pre-training of the embedded default. */
