@@ -18,6 +18,7 @@ from .errors import WorkerError
 from .files import atomic_folder, file_sha256
 from .models import Base, resolve_folder
 from .protocol import AdapterCreate
+from .value_head import ValueHead, save_value_head
 
 WEIGHTS = 'adapter_model.safetensors'
 _NAME = re.compile(r'^[A-Za-z0-9_-]+$')
@@ -31,6 +32,7 @@ class Adapters:
         self._base = base
         self._peft: Any = None
         self._frozen: set[str] = set()
+        self._folders: dict[str, Path] = {}
 
     @property
     def names(self) -> list[str]:
@@ -90,12 +92,16 @@ class Adapters:
             raise WorkerError(
                 'model_load_failed', f'{folder} does not fit the loaded base: {error}'
             ) from error
+        self._folders[name] = folder
         if not trainable:
             self._frozen.add(name)
         return file_sha256(file)
 
-    def save(self, name: str, path: str) -> str:
-        """Writes PEFT's files and the tokenizer, atomically; returns the fingerprint of the weights."""
+    def save(self, name: str, path: str, head: ValueHead | None = None) -> str:
+        """Writes PEFT's files, the tokenizer and the critic, if there is one, atomically.
+
+        Returns the fingerprint of the adapter's weights.
+        """
         self.require(name)
         with atomic_folder(path) as folder:
             save_file(self.weights(name), folder / WEIGHTS, metadata={'format': 'pt'})
@@ -104,7 +110,13 @@ class Adapters:
             config.save_pretrained(str(folder))
             config.inference_mode = inference_mode
             self._base.tokenizer.save_pretrained(folder)
+            if head is not None:
+                save_value_head(folder, head)
         return file_sha256(Path(path) / WEIGHTS)
+
+    def folder(self, name: str | None) -> Path | None:
+        """Where an adapter was loaded from; `None` for a fresh one and for the base."""
+        return None if name is None else self._folders.get(name)
 
     def freeze(self, name: str) -> None:
         """From now on this adapter can be used and not be trained: a reference."""
@@ -115,6 +127,7 @@ class Adapters:
         self.require(name)
         self._peft.delete_adapter(name)
         self._frozen.discard(name)
+        self._folders.pop(name, None)
         if not self.names:
             self._base.model = self._peft.unload()
             self._peft = None

@@ -71,9 +71,16 @@ def target_logprobs(model: Any, plain_head: bool, batch: Padded, temperature: fl
     if plain_head:
         hidden = model.base_model(input_ids=inputs, use_cache=False).last_hidden_state
         weight = model.get_output_embeddings().weight
-        return _SlicedLogprobs.apply(hidden[targets], weight, wanted, temperature)  # type: ignore[return-value]
+        return hidden_logprobs(hidden[targets], weight, wanted, temperature)
     logits = model(input_ids=inputs, use_cache=False).logits[targets].float() / temperature
     return logits.log_softmax(dim=-1).gather(1, wanted[:, None]).squeeze(1)
+
+
+def hidden_logprobs(
+    hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """fp32 `[n]` from hidden states `[n, H]`, for a head that is a plain matrix `[V, H]`."""
+    return _SlicedLogprobs.apply(hidden, weight, targets, temperature)  # type: ignore[return-value]
 
 
 def row_sums(logprobs: torch.Tensor, batch: Padded) -> torch.Tensor:

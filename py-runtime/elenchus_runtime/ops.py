@@ -62,6 +62,7 @@ class Operations:
             'score': self._score,
             'train.begin': self._train_begin,
             'train.step': self._train_step,
+            'train.score': self._train_score,
             'train.end': self._train_end,
             'checkpoint.save': self._checkpoint_save,
             'checkpoint.load': self._checkpoint_load,
@@ -160,7 +161,9 @@ class Operations:
 
     def _adapter_save(self, spec: wire.AdapterSave, job: Job) -> dict[str, Any]:
         job.enter('load')
-        return {'fingerprint': self._loaded()[1].save(spec.name, spec.path)}
+        trained = next((each for each in self._sessions.values() if each.policy == spec.name), None)
+        head = None if trained is None else trained.value_head
+        return {'fingerprint': self._loaded()[1].save(spec.name, spec.path, head)}
 
     def _adapter_freeze(self, spec: wire.AdapterFreeze, _job: Job) -> dict[str, Any]:
         self._refuse_in_training(spec.name)
@@ -203,8 +206,6 @@ class Operations:
 
     def _train_begin(self, spec: wire.TrainBegin, job: Job) -> dict[str, Any]:
         base, adapters = self._loaded()
-        if spec.algorithm == 'ppo':
-            raise WorkerError('capability_missing', 'This worker does not train with ppo.')
         if self._sessions:
             raise WorkerError('bad_request', f'Session {next(iter(self._sessions))!r} is open; end it first.')
         adapters.require(spec.policy)
@@ -219,6 +220,18 @@ class Operations:
 
     def _train_step(self, spec: wire.TrainStep, job: Job) -> dict[str, Any]:
         return self._session(spec.session).step(spec, job.blobs, job)
+
+    def _train_score(self, spec: wire.TrainScore, job: Job) -> Answer:
+        base, _ = self._loaded()
+        session = self._session(spec.session)
+        completions = wire.unpack_ragged('ids', job.blobs)
+        rows = completion_rows(base.encode(spec.prompts, True), spec.rows, completions, base.vocab_size)
+        refuse_longer_than(rows, base.max_positions)
+        job.enter('step')
+        scores = session.score(rows, spec.temperature, spec.micro_batch_tokens, job)
+        return {}, {
+            name: np.concatenate([np.empty(0, dtype='<f4'), *values]) for name, values in scores.items()
+        }
 
     def _train_end(self, spec: wire.TrainEnd, _job: Job) -> dict[str, Any]:
         self._session(spec.session).end()

@@ -19,14 +19,22 @@ class Optimiser:
     Weight decay applies to matrices only, not to biases and norms.
     """
 
-    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], settings: OptimizerSettings) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, torch.nn.Parameter],
+        settings: OptimizerSettings,
+        critic: frozenset[str] = frozenset(),
+    ) -> None:
+        """`critic` names the parameters that have a learning rate of their own, and no weight decay."""
         self._parameters = dict(parameters)
         self._max_grad_norm = settings.max_grad_norm
-        matrices = [parameter for parameter in parameters.values() if parameter.ndim >= 2]
-        vectors = [parameter for parameter in parameters.values() if parameter.ndim < 2]
+        others = [parameter for name, parameter in parameters.items() if name not in critic]
+        matrices = [parameter for parameter in others if parameter.ndim >= 2]
+        vectors = [parameter for parameter in others if parameter.ndim < 2]
         groups = [
             {'params': matrices, 'weight_decay': settings.weight_decay},
             {'params': vectors, 'weight_decay': 0.0},
+            {'params': [parameters[name] for name in sorted(critic)], 'weight_decay': 0.0, 'critic': True},
         ]
         self._adam = torch.optim.AdamW(
             [group for group in groups if group['params']], betas=settings.betas, eps=settings.eps, fused=True
@@ -40,9 +48,9 @@ class Optimiser:
         limit = self._max_grad_norm if self._max_grad_norm > 0 else float('inf')
         return float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), limit))
 
-    def step(self, learning_rate: float) -> None:
+    def step(self, learning_rate: float, critic_learning_rate: float = 0.0) -> None:
         for group in self._adam.param_groups:
-            group['lr'] = learning_rate
+            group['lr'] = critic_learning_rate if group.get('critic') else learning_rate
         self._adam.step()
 
     def state(self) -> dict[str, torch.Tensor]:

@@ -227,6 +227,7 @@ class TrainBegin(Body):
     optimizer: OptimizerSettings
     micro_batch_tokens: int
     gradient_checkpointing: bool = False
+    value_head: bool = False
     seed: int = 0
     deterministic: bool = False
 
@@ -265,7 +266,28 @@ class DpoBatch(Part, tag='dpo', tag_field='type'):
     length_normalised: bool = False
 
 
-Batch = SftBatch | SftIdsBatch | LmIdsBatch | DpoBatch
+class PpoBatch(Part, tag='ppo', tag_field='type'):
+    """Blobs `ids`, `ids_lengths`, and f32 with one number per id: `old_logprobs`, `advantages`.
+
+    With a value head also `returns` and `old_values`; with a `kl_coef` above 0 `reference_logprobs`.
+    """
+
+    prompts: list[str]
+    rows: list[int]
+    max_length: int
+    temperature: float
+    clip_low: float
+    clip_high: float
+    value_clip: float | None = None
+    value_coef: float = 0.0
+    value_learning_rate: float = 0.0
+    entropy_coef: float = 0.0
+    kl_coef: float = 0.0
+    value_only: bool = False
+    max_kl: float | None = None
+
+
+Batch = SftBatch | SftIdsBatch | LmIdsBatch | DpoBatch | PpoBatch
 
 
 class TrainStep(Body):
@@ -273,6 +295,16 @@ class TrainStep(Body):
     step: int
     learning_rate: float
     batch: Batch
+
+
+class TrainScore(Body):
+    """Blobs `ids`, `ids_lengths`: what the weights in training say of these completions."""
+
+    session: str
+    prompts: list[str]
+    rows: list[int]
+    temperature: float
+    micro_batch_tokens: int
 
 
 class TrainEnd(Body):
@@ -311,6 +343,7 @@ OP_BODIES: Mapping[str, type[Body]] = {
     'score': Score,
     'train.begin': TrainBegin,
     'train.step': TrainStep,
+    'train.score': TrainScore,
     'train.end': TrainEnd,
     'checkpoint.save': CheckpointSave,
     'checkpoint.load': CheckpointLoad,

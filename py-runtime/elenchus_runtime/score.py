@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,33 @@ from .errors import WorkerError
 from .job import Job
 from .logprobs import target_logprobs
 from .models import Base, release
-from .rows import Row, pack, pad
+from .rows import Padded, Row, pack, pad
+
+PerTarget = npt.NDArray[np.float32]
+"""What is said of the targets of one row, along the first axis."""
 
 
 @torch.no_grad()
 def score_rows(
     base: Base, model: Any, rows: Sequence[Row], temperature: float, budget: int, job: Job
-) -> list[npt.NDArray[np.float32]]:
-    """One array of target log-probabilities per row. Halves the micro-batch when memory runs out."""
-    scores: list[npt.NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(rows)
+) -> list[PerTarget]:
+    """One array of target log-probabilities per row."""
+
+    def evaluate(batch: Padded) -> torch.Tensor:
+        return target_logprobs(model, base.plain_head, batch, temperature)
+
+    return evaluate_rows(base, rows, evaluate, budget, job)
+
+
+@torch.no_grad()
+def evaluate_rows(
+    base: Base, rows: Sequence[Row], evaluate: Callable[[Padded], torch.Tensor], budget: int, job: Job
+) -> list[PerTarget]:
+    """What `evaluate` says of each target (first axis), row by row.
+
+    Halves the micro-batch when memory runs out.
+    """
+    scores: list[PerTarget] = [np.empty(0, dtype=np.float32)] * len(rows)
     with_targets = [index for index, row in enumerate(rows) if row.num_targets]
     batches = pack([len(rows[index].ids) for index in with_targets], budget)
     waiting = [[with_targets[place] for place in batch] for batch in reversed(batches)]
@@ -30,7 +48,7 @@ def score_rows(
         members = waiting.pop()
         try:
             batch = pad([rows[index] for index in members], base.device)
-            values = target_logprobs(model, base.plain_head, batch, temperature).cpu().numpy()
+            values = evaluate(batch).cpu().numpy()
         except torch.OutOfMemoryError as error:
             if len(members) == 1:
                 raise WorkerError('out_of_memory', 'A single row does not fit into memory.') from error

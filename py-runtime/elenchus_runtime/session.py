@@ -1,7 +1,7 @@
 """A training session: parameters, optimiser and the rules of numbered steps.
 
 Knows when a step may run, be replayed or must be refused, and what happens when memory runs out. Knows no
-loss: `train_sft` and `train_dpo` leave their gradients in the parameters.
+loss: `train_sft`, `train_dpo` and `train_ppo` leave their gradients in the parameters.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, guards, train_dpo, train_sft
+from . import checkpoint, guards, train_dpo, train_ppo, train_sft
 from .adapters import Adapters
 from .checkpoint import Checkpoint, State
 from .errors import WorkerError
@@ -21,8 +21,21 @@ from .job import Job
 from .models import Base, release
 from .optimiser import Optimiser
 from .outcome import Outcome
-from .protocol import Batch, Blobs, DpoBatch, LmIdsBatch, SftBatch, SftIdsBatch, TrainBegin, TrainStep
-from .rows import micro_batches
+from .policy_outputs import policy_outputs
+from .protocol import (
+    Batch,
+    Blobs,
+    DpoBatch,
+    LmIdsBatch,
+    PpoBatch,
+    SftBatch,
+    SftIdsBatch,
+    TrainBegin,
+    TrainStep,
+)
+from .rows import Padded, Row, micro_batches
+from .score import PerTarget, evaluate_rows
+from .value_head import ValueHead, load_value_head
 
 
 @dataclass(frozen=True)
@@ -49,9 +62,23 @@ class Session:
         self._last_result: dict[str, Any] | None = None
         self._parameters = adapters.train(spec.policy)
         guards.something_trains(self._parameters)
-        self._optimiser = Optimiser(self._parameters, spec.optimizer)
+        self.value_head = self._make_value_head() if spec.value_head else None
+        critic = {} if self.value_head is None else self.value_head.named()
+        self._parameters |= critic
+        self._optimiser = Optimiser(self._parameters, spec.optimizer, frozenset(critic))
         if spec.gradient_checkpointing:
             base.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={'use_reentrant': False})
+
+    def _make_value_head(self) -> ValueHead:
+        """A fresh critic, or the one that lies beside the adapter that is trained on."""
+        if self._spec.algorithm != 'ppo':
+            raise WorkerError('bad_request', f'A {self._spec.algorithm} session has no value head.')
+        base = self._base
+        head = ValueHead(base.model.get_output_embeddings().weight.shape[1], base.device)
+        folder = self._adapters.folder(self.policy)
+        if folder is not None:
+            load_value_head(folder, head)
+        return head
 
     @property
     def trainable_parameters(self) -> int:
@@ -86,7 +113,10 @@ class Session:
         guards.finite('The loss', outcome.loss, spec.step)
         grad_norm = self._optimiser.clip()
         guards.finite('The gradient norm', grad_norm, spec.step)
-        self._update(spec)
+        if outcome.apply:
+            self._update(spec)
+        else:
+            self._optimiser.clear()
         self.step_number = spec.step
         self._last_result = {
             'step': spec.step,
@@ -101,7 +131,8 @@ class Session:
     def _update(self, spec: TrainStep) -> None:
         first = self._last_result is None and spec.learning_rate > 0
         before = guards.checksums(self._parameters) if first else None
-        self._optimiser.step(spec.learning_rate)
+        critic_rate = spec.batch.value_learning_rate if isinstance(spec.batch, PpoBatch) else 0.0
+        self._optimiser.step(spec.learning_rate, critic_rate)
         self._optimiser.clear()
         if self.policy is None:
             self._base.trained = True
@@ -111,16 +142,24 @@ class Session:
     def _prepare(self, batch: Batch, blobs: Blobs) -> Prepared:
         """Reads a batch once, so that it can be accumulated again with smaller micro-batches."""
         base = self._base
+        if _algorithm_of(batch) != self._spec.algorithm:
+            raise WorkerError(
+                'bad_request', f'A {self._spec.algorithm} session takes no {_algorithm_of(batch)} batch.'
+            )
+        if isinstance(batch, PpoBatch):
+            data = train_ppo.read_rows(base, batch, blobs, self.value_head)
+            return Prepared(
+                [len(row.ids) for row in data.rows],
+                lambda budget, before: train_ppo.accumulate(
+                    base, data, batch, self.value_head, budget, before
+                ),
+            )
         if isinstance(batch, DpoBatch):
-            if self._spec.algorithm != 'dpo':
-                raise WorkerError('bad_request', f'A {self._spec.algorithm} session takes no dpo batch.')
             graph = train_dpo.read_graph(base, batch, blobs)
             return Prepared(
                 [len(row.ids) for row in graph.rows],
                 lambda budget, before: train_dpo.accumulate(base, graph, batch, budget, before),
             )
-        if self._spec.algorithm != 'sft':
-            raise WorkerError('bad_request', f'A {self._spec.algorithm} session takes only dpo batches.')
         match batch:
             case SftBatch():
                 rows = train_sft.rows_from_text(base, batch)
@@ -153,6 +192,20 @@ class Session:
                     raise WorkerError('out_of_memory', 'A single row does not fit into memory.') from error
                 self._budget = max(1, min(self._budget, total) // 2)
             release()
+
+    @torch.no_grad()
+    def score(self, rows: list[Row], temperature: float, budget: int, job: Job) -> dict[str, list[PerTarget]]:
+        """Log-probabilities, entropies and, with a critic, values of the targets, by the training kernel."""
+        model = self._adapters.use(self.policy)
+        names = ('logprobs', 'entropies', *(() if self.value_head is None else ('values',)))
+
+        def evaluate(batch: Padded) -> torch.Tensor:
+            said = policy_outputs(model, self._base.plain_head, batch, temperature, self.value_head)
+            columns = [said.logprobs, said.entropies, *([] if said.values is None else [said.values])]
+            return torch.stack(columns, dim=1)
+
+        table = evaluate_rows(self._base, rows, evaluate, budget, job)
+        return {name: [row[:, column] for row in table if row.ndim == 2] for column, name in enumerate(names)}
 
     # Checkpoints
 
@@ -217,3 +270,13 @@ class Session:
             self._base.model.gradient_checkpointing_disable()
         self._adapters.use(self.policy)
         release()
+
+
+def _algorithm_of(batch: Batch) -> str:
+    match batch:
+        case PpoBatch():
+            return 'ppo'
+        case DpoBatch():
+            return 'dpo'
+        case _:
+            return 'sft'

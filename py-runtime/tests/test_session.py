@@ -149,7 +149,7 @@ def test_a_first_step_that_changes_nothing_is_an_error(
     base: Base, adapters: Adapters, monkeypatch: Any
 ) -> None:
     session = begin(base, adapters)
-    monkeypatch.setattr(session._optimiser, 'step', lambda rate: None)
+    monkeypatch.setattr(session._optimiser, 'step', lambda *rates: None)
     assert code_of(lambda: take(session, 1, sft_batch())) == 'guard_failed'
 
 

@@ -80,10 +80,12 @@ export interface Trajectory {
 
 export interface ScoreOptions {
   readonly policy: PolicyRef
+  /** Of the distribution that is asked about. @default 1 */
+  readonly temperature?: number
   readonly signal?: AbortSignal
 }
 
-/** Log-probabilities of one trajectory's completion tokens at temperature 1; `sum` is accumulated in fp64. */
+/** Log-probabilities of one trajectory's completion tokens; `sum` is accumulated in fp64. */
 export interface Score {
   readonly sum: number
   readonly logprobs: Float32Array
@@ -103,7 +105,7 @@ export type TrainTarget =
   | { readonly kind: 'full' }
 
 export interface TrainingOptions {
-  readonly algorithm: 'sft' | 'dpo'
+  readonly algorithm: 'sft' | 'dpo' | 'ppo'
   readonly target: TrainTarget
   readonly optimizer: {
     readonly betas: readonly [number, number]
@@ -114,6 +116,8 @@ export interface TrainingOptions {
   /** Tokens per forward pass; the global batch does not depend on it. */
   readonly microBatchTokens: number
   readonly gradientCheckpointing: boolean
+  /** `ppo` only: a critic is trained beside the policy, and saved with it. */
+  readonly valueHead?: boolean
   readonly seed: number
   readonly signal?: AbortSignal
 }
@@ -151,6 +155,51 @@ export type TrainBatch =
       readonly loss: DpoLoss
       readonly maxLength: number
     }
+  | {
+      readonly kind: 'ppo'
+      readonly samples: readonly PpoSample[]
+      readonly loss: PpoLoss
+      readonly maxLength: number
+    }
+
+/** A sampled completion with what a policy-gradient step needs to know; arrays have one number per id. */
+export interface PpoSample {
+  readonly trajectory: Trajectory
+  /** Under the policy that sampled it, rescored by the kernel that trains. */
+  readonly oldLogprobs: Float32Array
+  readonly advantages: Float32Array
+  /** With a value head: what the critic is to learn, and what it said. */
+  readonly critic?: { readonly returns: Float32Array; readonly oldValues: Float32Array }
+  /** Under the frozen start, where `klCoef` of the loss is above 0. */
+  readonly referenceLogprobs?: Float32Array
+}
+
+export interface PpoLoss {
+  /** Of the distribution that was sampled; above 0. */
+  readonly temperature: number
+  /** The ratio is clipped to [1 - clipLow, 1 + clipHigh]. */
+  readonly clipLow: number
+  readonly clipHigh: number
+  /** Values are held this near to the old ones; absent: not clipped. */
+  readonly valueClip?: number
+  readonly valueCoef: number
+  readonly valueLearningRate: number
+  readonly entropyCoef: number
+  /** Weight of the KL divergence from the reference in the loss. */
+  readonly klCoef: number
+  /** Only the critic is trained. */
+  readonly valueOnly: boolean
+  /** A batch whose mean per-token KL from the old policy exceeds this is measured and not applied. */
+  readonly maxKl?: number
+}
+
+/** What the weights in training say of a trajectory's completion, per id. */
+export interface TrainingScore {
+  readonly logprobs: Float32Array
+  readonly entropies: Float32Array
+  /** With a value head: the value of the state before each token. */
+  readonly values?: Float32Array
+}
 
 export interface StepResult {
   readonly step: number
@@ -170,6 +219,13 @@ export interface TrainingSession extends AsyncDisposable {
     readonly learningRate: number
     readonly batch: TrainBatch
   }): Promise<StepResult>
+  /** Samples from the weights as they are now. */
+  generate(
+    requests: readonly GenerateRequest[],
+    options: Omit<GenerateOptions, 'policy'>,
+  ): AsyncIterable<Completion>
+  /** By the kernel that trains, at the given temperature. */
+  score(trajectories: readonly Trajectory[], temperature: number): Promise<readonly TrainingScore[]>
   /** Writes weights, optimiser, RNG and `cursor` atomically. */
   saveCheckpoint(path: string, cursor: unknown): Promise<void>
   loadCheckpoint(path: string): Promise<{ step: number; cursor: unknown }>
@@ -181,6 +237,8 @@ export interface BackendInfo {
   readonly model: string
   readonly fingerprint: string
   readonly device: string
+  /** Of the weights: `float32`, `bfloat16`. */
+  readonly dtype?: string
   readonly versions: Readonly<Record<string, string>>
   readonly numParameters?: number
 }

@@ -4,7 +4,7 @@ import { ElenchusError } from '../../errors.ts'
 import type { Completion, GenerateOptions, GenerateRequest } from '../backend.ts'
 import { Channel } from './channel.ts'
 import { dealOut } from './lanes.ts'
-import type { WorkerHandle, WorkerModels } from './worker-models.ts'
+import type { PolicyLane, WorkerHandle } from './worker-models.ts'
 
 type GenerateBody = OpMap['generate']['request']
 
@@ -22,7 +22,7 @@ const BUFFERED = 64
  * worker leaves undone when it dies is generated again, with the same seeds and so the same texts.
  */
 export async function* generate(
-  workers: readonly WorkerModels[],
+  workers: readonly PolicyLane[],
   requests: readonly GenerateRequest[],
   options: GenerateOptions,
   settings: EngineSettings,

@@ -35,7 +35,7 @@ export async function score(
             policy,
             prompts,
             rows,
-            temperature: 1,
+            temperature: options.temperature ?? 1,
             micro_batch_tokens: MICRO_BATCH_TOKENS,
           },
           { blobs: packIds(chunk.map(({ trajectory }) => trajectory.ids)), signal },

@@ -133,6 +133,7 @@ class Torch implements TorchBackend {
       model: this.#shared.base.model,
       fingerprint: facts.fingerprint,
       device: facts.device,
+      dtype: facts.dtype,
       versions: hello?.versions ?? {},
       numParameters: facts.num_parameters,
     }
@@ -148,7 +149,8 @@ class Torch implements TorchBackend {
   }
 
   openTraining(options: TrainingOptions): Promise<TrainingSession> {
-    return openTraining(this.#workers[0], this.#shared, options, this.#options.deterministic)
+    const { engine, deterministic } = this.#options
+    return openTraining(this.#workers[0], this.#shared, options, { engine, deterministic })
   }
 
   async createTinyModel(

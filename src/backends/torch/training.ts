@@ -1,8 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import { ElenchusError } from '../../errors.ts'
-import type { PolicyRef, StepResult, TrainBatch, TrainingOptions, TrainingSession } from '../backend.ts'
-import { wireBatch } from './batches.ts'
-import { checkFingerprint, type SharedState, type WorkerHandle, type WorkerModels } from './worker-models.ts'
+import { packIds, unpackRows } from '../../bridge/protocol/blobs.ts'
+import type {
+  Completion,
+  GenerateOptions,
+  GenerateRequest,
+  PolicyRef,
+  StepResult,
+  TrainBatch,
+  TrainingOptions,
+  TrainingScore,
+  TrainingSession,
+  Trajectory,
+} from '../backend.ts'
+import { byPrompt, wireBatch } from './batches.ts'
+import { type EngineSettings, generate } from './generate.ts'
+import {
+  checkFingerprint,
+  type PolicyLane,
+  type SharedState,
+  type WorkerHandle,
+  type WorkerModels,
+} from './worker-models.ts'
 
 /** Failures after which there is nothing left on the worker that could be ended. */
 const GONE: ReadonlySet<string> = new Set([
@@ -17,15 +36,15 @@ export async function openTraining(
   worker: WorkerModels,
   shared: SharedState,
   options: TrainingOptions,
-  deterministic: boolean,
+  engine: EngineSettings,
 ): Promise<TrainingSession> {
   const { signal } = options
   const { handle } = await worker.base(signal)
   const adapter = options.target.kind === 'full' ? null : `training-${randomUUID()}`
-  const session = new TorchTrainingSession(worker, handle, shared, adapter, signal)
+  const session = new TorchTrainingSession(worker, handle, shared, adapter, engine, signal)
   try {
     if (adapter !== null) await prepareAdapter(handle, adapter, options)
-    await session.begin(options, deterministic)
+    await session.begin(options)
     return session
   } catch (error) {
     await session[Symbol.asyncDispose]()
@@ -62,9 +81,11 @@ class TorchTrainingSession implements TrainingSession {
   readonly #shared: SharedState
   /** `null`: every weight of the base is trained. */
   readonly #adapter: string | null
+  readonly #engine: EngineSettings
   readonly #signal: AbortSignal | undefined
   readonly #session = randomUUID()
   #trainableParameters = 0
+  #microBatchTokens = 0
   #begun = false
 
   constructor(
@@ -72,12 +93,14 @@ class TorchTrainingSession implements TrainingSession {
     handle: WorkerHandle,
     shared: SharedState,
     adapter: string | null,
+    engine: EngineSettings,
     signal: AbortSignal | undefined,
   ) {
     this.#worker = worker
     this.#handle = handle
     this.#shared = shared
     this.#adapter = adapter
+    this.#engine = engine
     this.#signal = signal
   }
 
@@ -85,8 +108,9 @@ class TorchTrainingSession implements TrainingSession {
     return this.#trainableParameters
   }
 
-  async begin(options: TrainingOptions, deterministic: boolean): Promise<void> {
+  async begin(options: TrainingOptions): Promise<void> {
     const { optimizer } = options
+    this.#microBatchTokens = options.microBatchTokens
     const { body } = await this.#handle.call(
       'train.begin',
       {
@@ -101,8 +125,9 @@ class TorchTrainingSession implements TrainingSession {
         },
         micro_batch_tokens: options.microBatchTokens,
         gradient_checkpointing: options.gradientCheckpointing,
+        value_head: options.valueHead ?? false,
         seed: options.seed,
-        deterministic,
+        deterministic: this.#engine.deterministic,
       },
       { signal: this.#signal },
     ).result
@@ -123,6 +148,43 @@ class TorchTrainingSession implements TrainingSession {
     ).result
     const { step, loss, grad_norm: gradNorm, tokens, truncated, metrics } = body
     return { step, loss, gradNorm, tokens, truncated, metrics }
+  }
+
+  generate(
+    requests: readonly GenerateRequest[],
+    options: Omit<GenerateOptions, 'policy'>,
+  ): AsyncIterable<Completion> {
+    // The weights in training live on this worker alone, under the adapter's name or as the base itself.
+    const lane: PolicyLane = {
+      ready: () => this.#worker.ready(),
+      withPolicy: (_policy, _signal, use) => use(this.#handle, this.#adapter),
+    }
+    const policy = { kind: 'base', fingerprint: this.#session } as const
+    return generate([lane], requests, { ...options, policy }, this.#engine)
+  }
+
+  async score(trajectories: readonly Trajectory[], temperature: number): Promise<readonly TrainingScore[]> {
+    const { prompts, rows } = byPrompt(trajectories)
+    const packed = packIds(trajectories.map(({ ids }) => ids))
+    const { blobs } = await this.#handle.call(
+      'train.score',
+      {
+        session: this.#session,
+        prompts,
+        rows,
+        temperature,
+        micro_batch_tokens: this.#microBatchTokens,
+      },
+      { blobs: packed, signal: this.#signal },
+    ).result
+    const logprobs = unpackRows(blobs.logprobs, packed.ids_lengths)
+    const entropies = unpackRows(blobs.entropies, packed.ids_lengths)
+    const values = blobs.values && unpackRows(blobs.values, packed.ids_lengths)
+    return trajectories.map((_, index) => ({
+      logprobs: logprobs[index]!,
+      entropies: entropies[index]!,
+      ...(values && { values: values[index]! }),
+    }))
   }
 
   async saveCheckpoint(path: string, cursor: unknown): Promise<void> {

@@ -46,6 +46,15 @@ export class WorkerHandle {
   }
 }
 
+/** A worker that can be given a policy: all that generation needs to know of it. */
+export interface PolicyLane extends Lane {
+  withPolicy<Result>(
+    policy: PolicyRef,
+    signal: AbortSignal | undefined,
+    use: (handle: WorkerHandle, name: string | null) => Promise<Result>,
+  ): Promise<Result>
+}
+
 /** Policies kept loaded besides those in use: the present one, its reference, and room to compare. */
 const KEPT_ADAPTERS = 4
 
@@ -53,7 +62,7 @@ const KEPT_ADAPTERS = 4
  * One worker of the group and what it has loaded. After a restart, which shows as a new epoch, it has
  * nothing, and whatever is needed is loaded again before it is used.
  */
-export class WorkerModels implements Lane {
+export class WorkerModels implements PolicyLane {
   readonly rank: number
   readonly #shared: SharedState
   /** Loading is one after the other, so that nobody loads what another is just loading. */

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { f64, i32, PLAIN, u8, type OpDefinition } from '../define-op.ts'
+import { f32, f64, i32, PLAIN, RAGGED_IDS, u8, type OpDefinition } from '../define-op.ts'
 import { countSchema } from '../header.ts'
 import { DEADLINE, seedSchema } from './model.ts'
 
@@ -23,6 +23,8 @@ const trainBegin = {
     }),
     micro_batch_tokens: positive,
     gradient_checkpointing: z.boolean(),
+    /** `ppo` only: trains a critic beside the policy. */
+    value_head: z.boolean().optional(),
     seed: seedSchema,
     deterministic: z.boolean(),
   }),
@@ -64,6 +66,30 @@ const dpoBatch = z.object({
   max_length: positive,
 })
 
+/**
+ * Blobs `ids`, `ids_lengths`, and with one number per id `old_logprobs`, `advantages`; with a value head
+ * `returns` and `old_values`; with a `kl_coef` above 0 `reference_logprobs`.
+ */
+const ppoBatch = z.object({
+  type: z.literal('ppo'),
+  prompts: z.array(z.string()).min(1),
+  rows: z.array(countSchema).min(1),
+  max_length: positive,
+  temperature: z.number().positive(),
+  /** The ratio is clipped to [1 - clip_low, 1 + clip_high]. */
+  clip_low: z.number().positive(),
+  clip_high: z.number().positive(),
+  value_clip: z.number().positive().optional(),
+  value_coef: z.number().nonnegative(),
+  value_learning_rate: z.number().nonnegative(),
+  entropy_coef: z.number().nonnegative(),
+  kl_coef: z.number().nonnegative(),
+  /** Only the critic is trained. */
+  value_only: z.boolean(),
+  /** A batch whose mean KL from the old policy exceeds this is measured and not applied. */
+  max_kl: z.number().positive().optional(),
+})
+
 const trainStep = {
   ...PLAIN,
   request: z.object({
@@ -72,13 +98,18 @@ const trainStep = {
     /** 1, 2, ...; a repeated step is replayed, a gap refused. */
     step: positive,
     learning_rate: z.number().nonnegative(),
-    batch: z.discriminatedUnion('type', [sftBatch, sftIdsBatch, lmIdsBatch, dpoBatch]),
+    batch: z.discriminatedUnion('type', [sftBatch, sftIdsBatch, lmIdsBatch, dpoBatch, ppoBatch]),
   }),
   requestBlobs: z.strictObject({
     ids: i32.optional(),
     ids_lengths: i32.optional(),
     target_mask: u8.optional(),
     reference_sums: f64.optional(),
+    old_logprobs: f32.optional(),
+    advantages: f32.optional(),
+    returns: f32.optional(),
+    old_values: f32.optional(),
+    reference_logprobs: f32.optional(),
   }),
   result: z.object({
     step: positive,
@@ -88,6 +119,23 @@ const trainStep = {
     truncated: countSchema,
     metrics: z.record(z.string(), z.number()),
   }),
+} satisfies OpDefinition
+
+/** What the weights in training say of given completions, by the kernel that trains them. */
+const trainScore = {
+  ...PLAIN,
+  request: z.object({
+    ...DEADLINE,
+    session,
+    prompts: z.array(z.string()),
+    rows: z.array(countSchema),
+    temperature: z.number().positive(),
+    micro_batch_tokens: positive,
+  }),
+  requestBlobs: RAGGED_IDS,
+  result: nothing,
+  /** One number per id; `values` with a value head only. */
+  resultBlobs: z.strictObject({ logprobs: f32, entropies: f32, values: f32.optional() }),
 } satisfies OpDefinition
 
 const trainEnd = {
@@ -111,6 +159,7 @@ const checkpointLoad = {
 export const TRAINING_OPS = {
   'train.begin': trainBegin,
   'train.step': trainStep,
+  'train.score': trainScore,
   'train.end': trainEnd,
   'checkpoint.save': checkpointSave,
   'checkpoint.load': checkpointLoad,

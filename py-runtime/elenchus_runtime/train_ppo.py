@@ -1,0 +1,115 @@
+"""Policy-gradient steps on given advantages and returns: PPO, and whatever else differs only in those.
+
+Knows rows, the critic and gradients. Which advantages, which returns and when to stop is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from .errors import WorkerError
+from .models import Base
+from .outcome import Outcome
+from .policy_outputs import policy_outputs
+from .ppo_loss import PpoTargets, ppo_loss
+from .protocol import Blobs, PpoBatch, need_blob, unpack_ragged
+from .rows import Row, completion_rows, micro_batches, pad, refuse_longer_than
+from .value_head import ValueHead
+
+_REQUIRED = ('old_logprobs', 'advantages')
+_CRITIC = ('returns', 'old_values')
+_REFERENCE = 'reference_logprobs'
+
+PerRow = list[npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class PpoRows:
+    """Rows and, by name, one array per row with one number per target."""
+
+    rows: list[Row]
+    columns: dict[str, PerRow]
+
+
+def read_rows(base: Base, batch: PpoBatch, blobs: Blobs, head: ValueHead | None) -> PpoRows:
+    """Checks a batch. Raises `bad_request` or `prompt_too_long`."""
+    completions = unpack_ragged('ids', blobs)
+    rows = completion_rows(base.encode(batch.prompts, True), batch.rows, completions, base.vocab_size)
+    refuse_longer_than(rows, batch.max_length)
+    if not rows or min(row.num_targets for row in rows) == 0:
+        raise WorkerError('bad_request', 'A trajectory without tokens cannot be trained on.')
+    if (head is not None) != all(name in blobs for name in _CRITIC):
+        raise WorkerError('bad_request', 'returns and old_values come with a session that has a value head.')
+    if batch.value_only and head is None:
+        raise WorkerError('bad_request', 'value_only needs a value head.')
+    if (batch.kl_coef > 0) != (_REFERENCE in blobs):
+        raise WorkerError('bad_request', 'reference_logprobs come with a kl_coef above 0, and it with them.')
+    names = [*_REQUIRED, *(_CRITIC if head is not None else ()), *([_REFERENCE] if batch.kl_coef > 0 else [])]
+    bounds = np.cumsum([row.num_targets for row in rows])
+    columns: dict[str, PerRow] = {}
+    for name in names:
+        flat = need_blob(name, blobs)
+        if flat.shape != (bounds[-1],) or not np.isfinite(flat).all():
+            raise WorkerError('bad_request', f'{name} needs one finite number per completion token.')
+        columns[name] = np.split(flat, bounds[:-1])
+    return PpoRows(rows, columns)
+
+
+def accumulate(
+    base: Base,
+    data: PpoRows,
+    batch: PpoBatch,
+    head: ValueHead | None,
+    budget: int,
+    before: Callable[[int], None],
+) -> Outcome:
+    """Adds the gradient of the mean loss over the completion tokens of the whole batch.
+
+    With `max_kl`, a batch whose mean `approx_kl` exceeds it is measured but not to be applied.
+    """
+    total = sum(row.num_targets for row in data.rows)
+    loss = 0.0
+    sums: dict[str, float] = {}
+    deviation = largest = 0.0
+    for index, members in enumerate(micro_batches([len(row.ids) for row in data.rows], budget, base.device)):
+        before(index)
+        padded = pad([data.rows[member] for member in members], base.device)
+        now = policy_outputs(
+            base.model,
+            base.plain_head,
+            padded,
+            batch.temperature,
+            head,
+            freeze_trunk=batch.value_only,
+            entropy_gradient=batch.entropy_coef > 0,
+        )
+        targets = PpoTargets(**{name: _column(data, name, members, base.device) for name in _COLUMNS})
+        per_token, metrics = ppo_loss(now, targets, batch)
+        part = per_token.sum() / total
+        part.backward()
+        loss += float(part.detach())
+        for name, values in metrics.items():
+            sums[name] = sums.get(name, 0.0) + float(values.sum())
+        ratio = metrics['mean_log_ratio'].exp()
+        deviation = max(deviation, float((ratio - 1).abs().max()))
+        largest = max(largest, float(ratio.max()))
+    means = {name: value / total for name, value in sums.items()}
+    means |= {'ratio_deviation': deviation, 'ratio_max': largest, 'targets': float(total)}
+    apply = batch.max_kl is None or means['approx_kl'] <= batch.max_kl
+    tokens = sum(len(row.ids) for row in data.rows)
+    return Outcome(loss, tokens, 0, means | {'applied': float(apply)}, apply)
+
+
+_COLUMNS = (*_REQUIRED, *_CRITIC, _REFERENCE)
+
+
+def _column(data: PpoRows, name: str, members: list[int], device: torch.device) -> torch.Tensor | None:
+    rows = data.columns.get(name)
+    if rows is None:
+        return None
+    return torch.from_numpy(np.concatenate([rows[member] for member in members])).to(device)
