@@ -19,16 +19,15 @@ export async function evaluateProofs(
   { events, signal, print }: Session,
 ): Promise<void> {
   const config = readSchemaFlags(evaluationSchema, { ...options }, DEFAULTS)
-  const limit = options.numProblems === undefined ? undefined : Number(options.numProblems)
-  const problems = annotateProblems((await loadProblemFiles(options.data)).slice(0, limit))
+  const problems = annotateProblems((await loadProblemFiles(options.data)).slice(0, options.numProblems))
   const { backend: opened, policy } = await openEvaluated(options, options.output, events)
   await using backend = opened
   const summary = await runEvaluation(
     { backend, events, signal, resume: options.resume ?? false },
-    { dir: options.output, config, seed: Number(options.seed), problems, policy },
+    { dir: options.output, config, seed: options.seed, problems, policy },
   )
   print(renderEvaluation(summary), summary)
-  if (options.gate !== undefined) enforceGate(summary.metrics, Number(options.gate))
+  if (options.gate !== undefined) enforceGate(summary.metrics, options.gate)
 }
 
 function enforceGate(metrics: EvaluationMetrics, gate: number): void {

@@ -21,7 +21,6 @@ export async function evaluateQuestions(
 ): Promise<void> {
   const { output, task } = options
   const config = readSchemaFlags(questionEvaluationSchema, { ...options })
-  const limit = options.numProblems === undefined ? undefined : Number(options.numProblems)
   // Named by the task, so that files of the same set can be compared, and those of different sets cannot.
   const all = await loadQuestions(options.data, { name: task, overlay: options.platinumOverlay })
   const isFile = output.endsWith('.jsonl')
@@ -31,10 +30,10 @@ export async function evaluateQuestions(
   await using backend = opened
   const summary = await runQuestionEvaluation(
     { backend, events, signal, resume: options.resume ?? false },
-    { dir, path, config, seed: Number(options.seed), questions: all.slice(0, limit), policy },
+    { dir, path, config, seed: options.seed, questions: all.slice(0, options.numProblems), policy },
   )
   print(`${renderQuestionEvaluation(summary)}\n\nrows in ${path}`, summary)
-  if (options.gate !== undefined) enforceGate(summary.metrics, Number(options.gate))
+  if (options.gate !== undefined) enforceGate(summary.metrics, options.gate)
 }
 
 function enforceGate({ accuracy }: QuestionMetrics, gate: number): void {

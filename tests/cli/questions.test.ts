@@ -192,3 +192,17 @@ test('a setting of the other kind of task is refused, not ignored', async () => 
   expect(marker.code).toBe(2)
   expect(marker.stderr).toMatch(/--marker: a setting of --task gsm8k/)
 })
+
+test('a number that is none is refused, not taken for everything or nothing', async () => {
+  const args = ['--data', 'x.jsonl', '--model', 'x', '--output', join(folder, 'never')]
+  for (const [flag, value] of [
+    ['--num-problems', 'all'],
+    ['--num-problems', '0'],
+    ['--seed', '1.5'],
+    ['--gate', '80'],
+  ] as const) {
+    const { code, stderr } = await elenchus.run('evaluate', flag, value, ...args)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(new RegExp(`option '${flag}.*' argument '${value}' is invalid. It is no `))
+  }
+})

@@ -108,7 +108,7 @@ async function train(
     {
       dir: options.output,
       config,
-      seed: Number(options.seed),
+      seed: options.seed,
       pairs,
       dataFingerprint: await fingerprintFile(path),
       start: await policyOf(backend, reference),

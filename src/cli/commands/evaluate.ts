@@ -6,6 +6,7 @@ import { addBackendFlags } from '../backend.ts'
 import { evaluateProofs } from '../evaluate-proofs.ts'
 import { evaluateQuestions } from '../evaluate-questions.ts'
 import { addSchemaFlags, refuseForeignFlags } from '../flags.ts'
+import { positiveInteger, share } from '../numbers.ts'
 import { withSession } from '../session.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
@@ -16,9 +17,9 @@ export interface EvaluateOptions extends RunOptions, ModelOptions {
   readonly task: string
   readonly data: readonly string[]
   readonly platinumOverlay?: string
-  readonly numProblems?: string
+  readonly numProblems?: number
   readonly mergeAdapter?: boolean
-  readonly gate?: string
+  readonly gate?: number
 }
 
 /** `elenchus evaluate`: accuracy and validity of a policy on held-out problems. */
@@ -34,9 +35,13 @@ export function evaluateCommand(): Command {
         .default('prontoqa'),
     )
     .option('--platinum-overlay <file>', "for gsm8k-platinum made from GSM8K's test questions")
-    .option('--num-problems <n>', 'the first n problems')
+    .option('--num-problems <n>', 'the first n problems', positiveInteger)
     .option('--merge-adapter', 'evaluate a second, merged copy of the model, made for this evaluation only')
-    .option('--gate <share>', 'exit with status 5 below this trace validity (proofs) or accuracy (questions)')
+    .option(
+      '--gate <share>',
+      'exit with status 5 below this trace validity (proofs) or accuracy (questions)',
+      share,
+    )
   addModelFlags(command)
   addSchemaFlags(command, evaluationSchema)
   addSchemaFlags(command, questionEvaluationSchema)

@@ -7,6 +7,7 @@ import { runRollouts } from '../../rollouts/stage.ts'
 import { stageDirectoryOf } from '../../runs/beside.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import { renderRollouts } from '../rollout-tables.ts'
 import { withSession } from '../session.ts'
 import { addModelFlags, type ModelOptions, type RunOptions } from './shared.ts'
@@ -14,8 +15,8 @@ import { addModelFlags, type ModelOptions, type RunOptions } from './shared.ts'
 interface RolloutsOptions extends Omit<RunOptions, 'output'>, ModelOptions {
   readonly dataPath: string
   readonly outPath: string
-  readonly nSamples?: string
-  readonly nGpus?: string
+  readonly nSamples?: number
+  readonly nGpus?: number
 }
 
 /** `elenchus rollouts`: stage 2 of the old guide, `collect_rollouts_abel_multigpu.py`. */
@@ -24,13 +25,13 @@ export function rolloutsCommand(): Command {
     .description('sample several answers per question and score each group with Regime W')
     .requiredOption('--data-path <file>', "questions of GSM8K's form")
     .requiredOption('--out-path <file>', 'JSONL file of rollout groups; its manifest stands beside it')
-    .option('--n-samples <n>', 'the first n questions')
-    .option('--n-gpus <n>', 'the first n devices (the same as --num-gpus)')
+    .option('--n-samples <n>', 'the first n questions', positiveInteger)
+    .option('--n-gpus <n>', 'the first n devices (the same as --num-gpus)', positiveInteger)
   addModelFlags(command)
   addSchemaFlags(command, rolloutsSchema)
   addBackendFlags(command)
   return command
-    .option('--seed <n>', 'seed of everything random', '42')
+    .option('--seed <n>', 'seed of everything random', nonNegativeInteger, 42)
     .option('--resume', 'continue where an interrupted attempt stopped')
     .option('--json', 'print the summary as JSON, and events as JSON lines on stderr')
     .addHelpText(
@@ -40,11 +41,10 @@ export function rolloutsCommand(): Command {
     .action(async (options: RolloutsOptions) => {
       await withSession(options, async ({ events, signal, print }) => {
         const config = readSchemaFlags(rolloutsSchema, { ...options })
-        const limit = options.nSamples === undefined ? undefined : Number(options.nSamples)
-        const questions = (await loadQuestions([options.dataPath])).slice(0, limit)
+        const questions = (await loadQuestions([options.dataPath])).slice(0, options.nSamples)
         const reference = await resolveModel(options)
         const dir = stageDirectoryOf(options.outPath)
-        const flags = { ...(options.nGpus !== undefined && { numGpus: options.nGpus }), ...options }
+        const flags = { ...(options.nGpus !== undefined && { numGpus: String(options.nGpus) }), ...options }
         await using backend = openTorch(readBackendFlags(flags), reference.base, {
           logDirectory: join(dir, 'logs'),
           events,
@@ -55,7 +55,7 @@ export function rolloutsCommand(): Command {
             dir,
             path: options.outPath,
             config,
-            seed: Number(options.seed),
+            seed: options.seed,
             questions,
             policy: await policyOf(backend, reference),
           },

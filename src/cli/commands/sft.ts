@@ -9,12 +9,13 @@ import { fingerprintJson } from '../../runs/fingerprint.ts'
 import { runSft } from '../../training/sft.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { positiveInteger } from '../numbers.ts'
 import { withSession } from '../session.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
 interface SftOptions extends RunOptions, ModelOptions {
   readonly data: readonly string[]
-  readonly numProblems?: string
+  readonly numProblems?: number
   readonly full?: boolean
 }
 
@@ -23,7 +24,7 @@ export function sftCommand(): Command {
   const command = new Command('sft')
     .description('fine-tune a model on gold proofs')
     .requiredOption('--data <files...>', 'problem files; proofs that are missing are searched for')
-    .option('--num-problems <n>', 'the first n problems')
+    .option('--num-problems <n>', 'the first n problems', positiveInteger)
     .option('--full', 'train every weight instead of an adapter')
   addModelFlags(command)
   addSchemaFlags(command, sftSchema)
@@ -37,9 +38,10 @@ export function sftCommand(): Command {
       await withSession(options, async ({ events, signal, print }) => {
         const settings = readSchemaFlags(sftSchema, { ...options })
         const config = options.full === true ? { ...settings, lora: null } : settings
-        const limit = options.numProblems === undefined ? undefined : Number(options.numProblems)
-        const problems = annotateProblems((await loadProblemFiles(options.data)).slice(0, limit))
-        const seed = Number(options.seed)
+        const problems = annotateProblems(
+          (await loadProblemFiles(options.data)).slice(0, options.numProblems),
+        )
+        const { seed } = options
         const examples = sftExamples(problems, config.demonstrations, seed)
         if (examples.length < problems.length) {
           const without = problems.length - examples.length

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { nonNegativeInteger } from '../numbers.ts'
 
 export interface RunOptions {
   readonly output: string
-  readonly seed: string
+  readonly seed: number
   readonly resume?: boolean
   readonly json?: boolean
 }
@@ -11,7 +12,7 @@ export interface RunOptions {
 export function addRunFlags(command: Command): Command {
   return command
     .requiredOption('--output <dir>', 'directory of this stage')
-    .option('--seed <n>', 'seed of everything random', '42')
+    .option('--seed <n>', 'seed of everything random', nonNegativeInteger, 42)
     .option('--resume', 'continue where an interrupted attempt stopped')
     .option('--json', 'print the summary as JSON, and events as JSON lines on stderr')
 }

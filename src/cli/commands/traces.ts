@@ -7,6 +7,7 @@ import { annotateProblems } from '../../problems/annotate.ts'
 import { runTraces } from '../../traces/stage.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { positiveInteger } from '../numbers.ts'
 import { withSession } from '../session.ts'
 import { renderTraceTotals } from '../totals.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
@@ -16,7 +17,7 @@ const GUIDE_DEFAULTS = { temperature: 0.7, max_steps: 6, max_thought_tokens: 60 
 
 interface TracesOptions extends RunOptions, ModelOptions {
   readonly data: readonly string[]
-  readonly numProblems?: string
+  readonly numProblems?: number
 }
 
 /** `elenchus traces`: stage 1 of the old guide, `generate_traces.py`. */
@@ -24,7 +25,7 @@ export function tracesCommand(): Command {
   const command = new Command('traces')
     .description('generate reasoning traces with a model and judge every step')
     .requiredOption('--data <files...>', 'problem files')
-    .option('--num-problems <n>', 'the first n problems')
+    .option('--num-problems <n>', 'the first n problems', positiveInteger)
   addModelFlags(command)
   addSchemaFlags(command, tracesSchema)
   addBackendFlags(command)
@@ -37,10 +38,7 @@ export function tracesCommand(): Command {
       await withSession(options, async ({ events, signal, print }) => {
         const config = readSchemaFlags(tracesSchema, { ...options }, GUIDE_DEFAULTS)
         const all = annotateProblems(await loadProblemFiles(options.data))
-        const problems = all.slice(
-          0,
-          options.numProblems === undefined ? undefined : Number(options.numProblems),
-        )
+        const problems = all.slice(0, options.numProblems)
         const reference = await resolveModel(options)
         await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
           logDirectory: join(options.output, 'logs'),
@@ -51,7 +49,7 @@ export function tracesCommand(): Command {
           {
             dir: options.output,
             config,
-            seed: Number(options.seed),
+            seed: options.seed,
             problems,
             policy: await policyOf(backend, reference),
           },
