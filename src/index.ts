@@ -9,6 +9,8 @@ export type { Entailment, Label } from './logic/truth.ts'
 export { verifyProof, verifyTraces, type VerifyOptions } from './traces/verify.ts'
 export type { VerifySummary } from './traces/totals.ts'
 export { explainTrace } from './traces/explain.ts'
+export { judgeChain, type ChainProblem } from './logic/chains/judge-chain.ts'
+export type { JudgedChain } from './logic/chains/verdict.ts'
 export type { JudgedTrace, TraceRecord } from './traces/record.ts'
 export { createEntailer, type Decision, type Entailer } from './entailment/entailer.ts'
 

@@ -68,11 +68,11 @@ function alongRules(ground: Ground, claim: Formula): readonly Support[] {
     if (sentence === null) return []
     way = both(way, book.supports(sentence))
     if (universalRule(sentence) === null) {
+      const toReach = goal
       const facts = operandsOf(sentence, 'and').filter((fact) => constantsOf(fact).has(constant))
-      const reaches = facts.some((fact) => {
-        const start = abstractConstant(store, fact, constant)
-        return start.canonical !== goal.canonical && graph.path(start, goal, isClosed) !== null
-      })
+      const reaches = facts.some(
+        (fact) => graph.path(abstractConstant(store, fact, constant), toReach, isClosed) !== null,
+      )
       return reaches ? way : []
     }
     const edge = edgeTo(ground, sentence, goal, isClosed)

@@ -148,7 +148,6 @@ class ChainJudge {
       const { formula } = statement
       if (this.#isPremise(formula)) return AS_PREMISE
       const supports = supportsByOneRule(book, formula)
-      if ((readingsOf(supports) & STRICT) !== 0) return supports
       if (this.#graph.hasRule(formula, LONGEST_SKIP)) return [...supports, AS_SKIP]
       if (supports.length > 0) return supports
       const ground = { book, graph: this.#graph, premises: this.#premises, said: this.#said }

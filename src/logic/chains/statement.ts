@@ -42,26 +42,20 @@ export function readSentence(sentence: string, parser: SentenceParser): readonly
   return [{ text: sentence, statement }]
 }
 
-/** "A, B" with the one comma at which both sides are sentences. */
+/** "A, B", split at the first comma with a sentence on both sides. */
 function readReason(sentence: string, text: string, parser: SentenceParser): readonly ReadStep[] {
-  const readings: ReadStep[][] = []
   let comma = text.indexOf(',')
   for (let tried = 0; comma !== -1 && tried < MAX_COMMAS; tried++) {
     const [reason, claim] = [text.slice(0, comma).trim(), text.slice(comma + 1).trim()]
     const [left, right] = [parser.parse(reason), parser.parse(claim)]
     if (left.ok && right.ok) {
-      readings.push([
+      return [
         { text: reason, statement: { kind: 'claim', formula: left.formula } },
         { text: claim, statement: { kind: 'claim', formula: right.formula } },
-      ])
+      ]
     }
     comma = text.indexOf(',', comma + 1)
   }
-  const [reading, another] = readings
-  if (reading !== undefined && another === undefined) return reading
-  const message =
-    reading === undefined
-      ? 'Expected a reason, a comma and a sentence.'
-      : 'It is ambiguous where the reason ends.'
+  const message = 'Expected a reason, a comma and a sentence.'
   return [{ text: sentence, statement: { kind: 'unparseable', message } }]
 }

@@ -18,9 +18,6 @@ const ANSWERS: ReadonlyMap<string, Label> = new Map<string, Label>([
 const BEFORE_ANSWER =
   /^(?:(?:so|therefore|thus|hence),? )?(?:the )?(?:final )?(?:answer|label|query|statement|conclusion|it|this)(?: is)?:? /
 
-/** Longer ends of a text say more than an answer. */
-const LONGEST_ANSWER = 64
-
 /**
  * Splits a completion into sentences and its answer. Sentences end with `.`, `;`, `!`, `?` or a line break. Only the end of
  * the text can be the answer; the same word anywhere else is a sentence that nobody can read. A model that goes on to the
@@ -46,6 +43,5 @@ function ownPart(text: string): string {
 }
 
 function readAnswer(sentence: string): Label | null {
-  if (sentence.length > LONGEST_ANSWER) return null
   return ANSWERS.get(sentence.toLowerCase().replace(BEFORE_ANSWER, '')) ?? null
 }

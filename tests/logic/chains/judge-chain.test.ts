@@ -84,6 +84,7 @@ describe('verdicts', () => {
     expect(letters(text)).toBe('csscs')
     expect(proves(text)).toBe('skip both')
     expect(letters('Every cat is not bitter.')).toBe('i')
+    expect(letters('Assume every cat is a mammal. Every cat is a mammal.')).toBe('cc')
   })
 
   test('a proof that needs both kinds has only the last verdict', () => {
@@ -104,6 +105,21 @@ describe('verdicts', () => {
     expect(letters('Max is a cat. Max is furry. Max is a carnivore.')).toBe('cci')
     expect(letters('Max is a cat. Max is a dog. Max is a carnivore.')).toBe('cii')
     expect(letters('Max is a mammal. Max is a cat. Max is not bitter.')).toBe('ici')
+  })
+
+  test('what was asserted without a right to is no way to go, until it is established', () => {
+    expect(letters('Max is a mammal. Max is a cat. Every mammal is not bitter. Max is not bitter.')).toBe(
+      'icci',
+    )
+    const established = CHAIN.replace('Every mammal is not bitter.', 'Every cat is a carnivore.')
+    expect(letters(`Max is a mammal. ${established}`)).toBe('iccccccn')
+  })
+
+  test('a conjunct of what was said is a fact to go on from', () => {
+    const problem = { ...CATS, premises: [...CATS.premises, 'Rex is furry and a cat.'] }
+    expect(letters('Rex is furry and a cat. Every cat is a carnivore. Rex is a carnivore.', problem)).toBe(
+      'ccn',
+    )
   })
 
   test('a wrong branch is noted beside the verdict', () => {
@@ -161,6 +177,20 @@ describe('assumptions', () => {
     expect(proves(`${start} Max is not a dog.`, denial)).toMatch(/^strict/)
     expect(letters(`${start} Max is not a cat.`, denial)).toBe('cccci')
     expect(letters('Assume Max is a dog. This contradicts with Max is not lazy.', denial)).toBe('ci')
+  })
+
+  test('each assumption is discharged on its own', () => {
+    const start = `Assume Max is a cat. Assume Max is a dog. Every dog is lazy. Max is lazy.
+      This contradicts with Max is not lazy.`
+    expect(letters(`${start} Max is not a cat.`, CHOICE)).toBe('ccccci')
+    const problem = {
+      premises: ['Everything that is a cat and a dog is lazy.', 'Max is not lazy.'],
+      conclusion: 'Prove: Max is not a dog.',
+    }
+    const nested = `Assume Max is a cat. Assume Max is a dog. Max is a cat and a dog.
+      Everything that is a cat and a dog is lazy. Max is lazy. This contradicts with Max is not lazy. Max is not a dog.`
+    expect(letters(nested, problem)).toBe('ccccccc')
+    expect(proves(nested, problem)).toBe('')
   })
 
   test('what is assumed is not proved', () => {
