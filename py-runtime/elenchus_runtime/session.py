@@ -60,6 +60,7 @@ class Session:
         self._adapters = adapters
         self._budget = spec.micro_batch_tokens
         self._last_result: dict[str, Any] | None = None
+        self._must_move = True
         self._parameters = adapters.train(spec.policy)
         guards.something_trains(self._parameters)
         self.value_head = self._make_value_head() if spec.value_head else None
@@ -114,7 +115,7 @@ class Session:
         grad_norm = self._optimiser.clip()
         guards.finite('The gradient norm', grad_norm, spec.step)
         if outcome.apply:
-            self._update(spec)
+            self._update(spec, grad_norm)
         else:
             self._optimiser.clear()
         self.step_number = spec.step
@@ -128,9 +129,11 @@ class Session:
         }
         return self._last_result
 
-    def _update(self, spec: TrainStep) -> None:
-        first = self._last_result is None and spec.learning_rate > 0
-        before = guards.checksums(self._parameters) if first else None
+    def _update(self, spec: TrainStep, grad_norm: float) -> None:
+        # Advantages may all be 0, and then nothing has to move yet.
+        idle = isinstance(spec.batch, PpoBatch) and grad_norm == 0
+        must_move = self._must_move and spec.learning_rate > 0 and not idle
+        before = guards.checksums(self._parameters) if must_move else None
         critic_rate = spec.batch.value_learning_rate if isinstance(spec.batch, PpoBatch) else 0.0
         self._optimiser.step(spec.learning_rate, critic_rate)
         self._optimiser.clear()
@@ -138,6 +141,7 @@ class Session:
             self._base.trained = True
         if before is not None:
             guards.weights_changed(before, self._parameters)
+            self._must_move = False
 
     def _prepare(self, batch: Batch, blobs: Blobs) -> Prepared:
         """Reads a batch once, so that it can be accumulated again with smaller micro-batches."""
@@ -259,6 +263,7 @@ class Session:
         self._optimiser.load(moments)
         self.step_number = state.step
         self._last_result = state.last_result
+        self._must_move = False
         if self.policy is None:
             self._base.trained = True
         return state

@@ -9,6 +9,7 @@ import { explainCommand } from './commands/explain.ts'
 import { gradeCommand } from './commands/grade.ts'
 import { mergeCommand } from './commands/merge.ts'
 import { oakCommand } from './commands/oak.ts'
+import { ppoCommand } from './commands/ppo.ts'
 import { preferencesCommand } from './commands/preferences.ts'
 import { regimeWCommand } from './commands/regime-w.ts'
 import { rolloutsCommand } from './commands/rollouts.ts'
@@ -21,6 +22,7 @@ const COMMANDS = [
   runCommand,
   oakCommand,
   sftCommand,
+  ppoCommand,
   tracesCommand,
   rolloutsCommand,
   preferencesCommand,

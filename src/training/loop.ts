@@ -1,10 +1,10 @@
-import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { StepResult, TrainBatch, TrainingSession } from '../backends/backend.ts'
 import type { OptimisationConfig } from '../config/training.ts'
 import { ElenchusError } from '../errors.ts'
 import type { EventSink } from '../runs/events.ts'
 import { MetricsWriter } from '../runs/metrics.ts'
+import { newestCheckpoint, saveCheckpoint } from './checkpoints.ts'
 import { learningRateAt } from './schedule.ts'
 
 export interface TrainingLoop {
@@ -82,7 +82,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
     if (config.save_every > 0 && step % config.save_every === 0 && step < total) {
       // First the rows, then the checkpoint that stands behind them: none of them can be lost.
       await metrics.flush()
-      await checkpoint(loop, step)
+      await saveCheckpoint(session, loop.dir, step, { step }, config.keep_checkpoints)
     }
   }
   return {
@@ -95,29 +95,13 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
   }
 }
 
-async function checkpoint(loop: TrainingLoop, step: number): Promise<void> {
-  await loop.session.saveCheckpoint(join(loop.dir, `checkpoint-${step}`), { step })
-  const old = (await checkpoints(loop.dir)).slice(0, -loop.config.keep_checkpoints)
-  for (const each of old) await rm(join(loop.dir, `checkpoint-${each}`), { recursive: true })
-}
-
-/** Steps of the checkpoints in a directory, ascending. */
-async function checkpoints(dir: string): Promise<number[]> {
-  const names = await readdir(dir)
-  return names
-    .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b)
-}
-
 /** Loads the newest checkpoint, if there is one. Returns the number of steps that are done. */
 async function restore(loop: TrainingLoop): Promise<number> {
-  const newest = (await checkpoints(loop.dir)).at(-1)
-  if (newest === undefined) return 0
-  const path = join(loop.dir, `checkpoint-${newest}`)
-  const { step } = await loop.session.loadCheckpoint(path)
-  if (step !== newest) {
-    throw new ElenchusError('checkpoint_corrupt', `${path} says that it was written at step ${step}.`)
+  const newest = await newestCheckpoint(loop.dir)
+  if (newest === null) return 0
+  const { step } = await loop.session.loadCheckpoint(newest.path)
+  if (step !== newest.number) {
+    throw new ElenchusError('checkpoint_corrupt', `${newest.path} says that it was written at step ${step}.`)
   }
   return step
 }

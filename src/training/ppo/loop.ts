@@ -1,0 +1,196 @@
+import { join } from 'node:path'
+import * as z from 'zod'
+import type { PolicyRef, Score, TrainingSession, Trajectory } from '../../backends/backend.ts'
+import type { StageContext } from '../../backends/context.ts'
+import type { PpoConfig } from '../../config/ppo.ts'
+import { ElenchusError } from '../../errors.ts'
+import type { ArithmeticQuestion } from '../../problems/arithmetic/question.ts'
+import { MetricsWriter } from '../../runs/metrics.ts'
+import { newestCheckpoint, saveCheckpoint } from '../checkpoints.ts'
+import { experienceOf, type ScoredAnswer } from './experience.ts'
+import { nextKlCoef } from './kl-control.ts'
+import { iterationMetrics, meanKl, type IterationMetrics } from './metrics.ts'
+import { sampleGroups } from './sample.ts'
+import { updatePolicy } from './update.ts'
+
+export interface PpoLoop {
+  readonly context: StageContext
+  readonly stage: string
+  readonly dir: string
+  readonly session: TrainingSession
+  readonly config: PpoConfig
+  readonly seed: number
+  readonly questions: readonly ArithmeticQuestion[]
+  /** What the KL divergence is measured from; null where there is nothing frozen. */
+  readonly reference: PolicyRef | null
+  readonly dtype: string | undefined
+}
+
+/** All that an iteration needs to know of those before it; travels in checkpoints. */
+const stateSchema = z.object({
+  iteration: z.number(),
+  /** Questions asked. */
+  questions: z.number(),
+  /** Optimiser steps. */
+  step: z.number(),
+  kl_coef: z.number(),
+  stopped_early: z.number(),
+  groups_without_variance: z.number(),
+  seconds: z.number(),
+  first: z.custom<IterationMetrics>((value) => typeof value === 'object').nullable(),
+  last: z.custom<IterationMetrics>((value) => typeof value === 'object').nullable(),
+})
+type State = z.infer<typeof stateSchema>
+
+export interface PpoOutcome {
+  readonly iterations: number
+  readonly questions: number
+  readonly optimizer_steps: number
+  readonly stopped_early: number
+  readonly groups_without_variance: number
+  readonly first: IterationMetrics
+  readonly last: IterationMetrics
+  readonly seconds: number
+}
+
+/** Iterations until `n_samples` questions have been asked; continues from the newest checkpoint. */
+export async function runPpoLoop(loop: PpoLoop): Promise<PpoOutcome> {
+  const { context, session, config, stage } = loop
+  let state = await restore(loop)
+  await using metrics = await MetricsWriter.open(join(loop.dir, 'metrics.jsonl'), {
+    afterStep: state.iteration,
+  })
+  while (state.questions < config.n_samples) {
+    context.signal?.throwIfAborted()
+    const before = state.questions
+    state = await iterate(loop, state)
+    const { last } = state
+    if (last !== null) {
+      await metrics.write({ stage, ...last })
+      const metric = { name: 'reward', value: last.reward }
+      context.events({
+        type: 'progress',
+        stage,
+        done: state.questions,
+        total: config.n_samples,
+        unit: 'questions',
+        metric,
+      })
+    }
+    const due = config.save_every > 0 && passes(before, state.questions, config.save_every)
+    if (due && state.questions < config.n_samples) {
+      // First the rows, then the checkpoint that stands behind them: none of them can be lost.
+      await metrics.flush()
+      await saveCheckpoint(session, loop.dir, state.questions, state, config.keep_checkpoints)
+    }
+  }
+  const { iteration, questions, step, stopped_early, groups_without_variance, seconds, first, last } = state
+  if (first === null || last === null) throw new ElenchusError('internal', 'A run without an iteration.')
+  return {
+    iterations: iteration,
+    questions,
+    optimizer_steps: step,
+    stopped_early,
+    groups_without_variance,
+    first,
+    last,
+    seconds,
+  }
+}
+
+async function iterate(loop: PpoLoop, state: State): Promise<State> {
+  const { session, config, seed } = loop
+  const began = performance.now()
+  const iteration = state.iteration + 1
+  const questions = Math.min(state.questions + config.batch_size, config.n_samples)
+  const groupSize = config.group_size ?? (config.algorithm === 'ppo' ? 1 : 8)
+  const sampling = { config, groupSize, questions: loop.questions, seed, signal: loop.context.signal }
+  const sampled = await sampleGroups(session, sampling, state.questions, questions)
+  const trajectories = sampled.flat().map(({ trajectory }) => trajectory)
+  // The old log-probabilities come from the kernel that trains: the engine's may differ by more than rounding.
+  const old = await session.score(trajectories, config.temperature)
+  const reference = await scoreReference(loop, trajectories)
+  const answers = sampled.flat().map((answer, index): ScoredAnswer => {
+    return { answer, old: old[index]!, reference: reference?.[index] ?? null }
+  })
+  const groups = sampled.map((_, index) => answers.slice(index * groupSize, (index + 1) * groupSize))
+  const experience = experienceOf(groups, config, state.kl_coef)
+  const update = await updatePolicy({
+    session,
+    config,
+    samples: experience.samples,
+    iteration,
+    step: state.step,
+    klCoef: state.kl_coef,
+    maxLength: Math.max(...answers.map(({ answer }) => answer.promptTokens + answer.trajectory.ids.length)),
+    dtype: loop.dtype,
+    seed,
+  })
+  const seconds = (performance.now() - began) / 1000
+  const klCoef = state.kl_coef
+  const last = iterationMetrics({
+    iteration,
+    questions,
+    answers,
+    experience,
+    update,
+    klCoef,
+    config,
+    seconds,
+  })
+  return {
+    iteration,
+    questions,
+    step: update.step,
+    kl_coef: nextKlCoef(klCoef, meanKl(answers) ?? 0, answers.length, {
+      target: config.kl_target,
+      horizon: config.kl_horizon,
+    }),
+    stopped_early: state.stopped_early + (update.stoppedEarly ? 1 : 0),
+    groups_without_variance: state.groups_without_variance + experience.uniformGroups,
+    seconds: state.seconds + seconds,
+    first: state.first ?? last,
+    last,
+  }
+}
+
+async function scoreReference(
+  { context, reference, config, stage }: PpoLoop,
+  trajectories: readonly Trajectory[],
+): Promise<readonly Score[] | null> {
+  if (reference === null) return null
+  const { backend, signal } = context
+  if (backend.score === undefined) {
+    throw new ElenchusError('capability_missing', `${stage}: the backend "${backend.name}" cannot score.`)
+  }
+  const { temperature } = config
+  return backend.score(trajectories, { policy: reference, temperature, ...(signal && { signal }) })
+}
+
+async function restore({ dir, session, config }: PpoLoop): Promise<State> {
+  const newest = await newestCheckpoint(dir)
+  if (newest === null) {
+    return {
+      iteration: 0,
+      questions: 0,
+      step: 0,
+      kl_coef: config.kl_coef,
+      stopped_early: 0,
+      groups_without_variance: 0,
+      seconds: 0,
+      first: null,
+      last: null,
+    }
+  }
+  const { step, cursor } = await session.loadCheckpoint(newest.path)
+  const state = stateSchema.safeParse(cursor)
+  if (!state.success || state.data.questions !== newest.number || state.data.step !== step) {
+    throw new ElenchusError('checkpoint_corrupt', `${newest.path} does not say where its run stood.`)
+  }
+  return state.data
+}
+
+/** Whether a multiple of `every` lies in (before, after]. */
+function passes(before: number, after: number, every: number): boolean {
+  return Math.floor(after / every) > Math.floor(before / every)
+}
