@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { versions } from '../runs/versions.ts'
+import { abelCommand } from './commands/abel.ts'
 import { baselineCommand } from './commands/baseline.ts'
 import { compareCommand } from './commands/compare.ts'
 import { dataCommand } from './commands/data.ts'
@@ -21,6 +22,7 @@ import { verifyCommand } from './commands/verify.ts'
 const COMMANDS = [
   runCommand,
   oakCommand,
+  abelCommand,
   sftCommand,
   ppoCommand,
   tracesCommand,

@@ -1,0 +1,115 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { AbelSummary } from '../../src/pipelines/abel/summary.ts'
+import { workerPython } from '../bridge/worker-python.ts'
+import { Elenchus } from '../support/elenchus.ts'
+import { sharedDataMissing, sharedText } from '../support/shared-data.ts'
+
+const CONFIG = resolve(import.meta.dirname, 'micro.abel.yaml')
+
+let elenchus: Elenchus
+let folder: string
+
+beforeAll(async () => {
+  elenchus = await Elenchus.compile()
+  folder = await mkdtemp(join(tmpdir(), 'ea-'))
+})
+afterAll(async () => {
+  await elenchus[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function run(output: string, ...more: readonly string[]) {
+  const { code, stdout, stderr } = await elenchus.run(
+    'run',
+    CONFIG,
+    '--json',
+    '--set',
+    `output=${output}`,
+    ...more,
+  )
+  expect(code, stderr).toBe(0)
+  return { summary: JSON.parse(stdout) as AbelSummary, stderr }
+}
+
+describe.skipIf(workerPython === null)('with the real worker', () => {
+  test('base, PPO, rollouts, pairs, DPO, evaluation: every file where users look for it', async () => {
+    const output = join(folder, 'run')
+    const { summary, stderr } = await run(output)
+    expect(stderr).not.toContain('"stage_failed"')
+    expect(summary).toMatchObject({ pipeline: 'abel', held_out: 20, seed: 5, rollouts: { answers: 48 } })
+    for (const row of [summary.base, summary.ppo, summary.dpo, summary.control]) {
+      expect(row?.evaluation.metrics.questions).toBe(20)
+      expect(row?.evaluation.coherence?.s_wm?.n).toBe(20)
+    }
+    const policies = [summary.base, summary.ppo, summary.dpo, summary.control].map((row) => row?.policy)
+    expect(new Set(policies).size).toBe(4)
+    expect(summary.pairs.correctness).toBeGreaterThan(0)
+    expect(summary.rollouts.policy.fingerprint).toBe(summary.ppo.policy)
+    expect(JSON.parse(await readFile(join(output, 'summary.json'), 'utf8'))).toEqual(summary)
+    for (const file of [
+      'checkpoints/abel_ppo_lora/final/adapter_model.safetensors',
+      'checkpoints/abel_dpo_coherence_lora/final/adapter_model.safetensors',
+      'data/gsm8k_train.jsonl',
+      'data/abel_regime_w_rollouts.jsonl',
+      'data/abel_coherence_preferences.jsonl',
+      'outputs/abel_base_platinum_eval.jsonl',
+      'outputs/abel_ppo_platinum_eval.jsonl',
+      'outputs/abel_dpo_coherence_platinum_eval.jsonl',
+    ]) {
+      expect((await stat(join(output, file))).size, file).toBeGreaterThan(0)
+    }
+
+    // A finished run: nothing is done again, and without --resume nothing is touched.
+    const again = await run(output, '--resume')
+    const { wall_seconds: _, ...same } = summary
+    expect(again.summary).toMatchObject(same)
+    const refused = await elenchus.run('run', CONFIG, '--set', `output=${output}`)
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toMatch(/--resume/)
+  }, 120_000)
+
+  const train = ['gsm8k', 'train.jsonl']
+  const platinum = ['gsm8k_platinum', 'test.jsonl']
+  test.skipIf(sharedDataMissing(...train) || sharedDataMissing(...platinum))(
+    'nothing breaks on real questions',
+    async () => {
+      const head = async (name: string, path: readonly string[], rows: number): Promise<string> => {
+        const file = join(folder, name)
+        await writeFile(
+          file,
+          sharedText(...path)
+            .split('\n')
+            .slice(0, rows)
+            .join('\n'),
+        )
+        return file
+      }
+      const { summary } = await run(
+        join(folder, 'real'),
+        '--set',
+        `data.train={files: [${await head('train.jsonl', train, 16)}]}`,
+        '--set',
+        `data.held_out={files: [${await head('platinum.jsonl', platinum, 8)}]}`,
+        '--set',
+        'controls.more_sft=false',
+      )
+      expect(summary).toMatchObject({ held_out: 8, control: null })
+      expect(summary.rollouts.questions).toBe(12)
+    },
+    120_000,
+  )
+})
+
+test('what does not fit together is refused, with the place in the file', async () => {
+  const given = await elenchus.run('run', CONFIG, '--set', 'model={path: some/model}')
+  expect(given.code).toBe(2)
+  expect(given.stderr).toMatch(/habits belong to a model that is made on the spot/)
+  const other = join(folder, 'other.yaml')
+  await writeFile(other, 'pipeline: foo\n')
+  const unknown = await elenchus.run('run', other)
+  expect(unknown.code).toBe(2)
+  expect(unknown.stderr).toMatch(/other\.yaml:1:1: pipeline is "foo": .*'oak' \| 'abel'/)
+})
