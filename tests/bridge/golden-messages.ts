@@ -42,6 +42,21 @@ const DPO = {
   length_normalised: false,
   max_length: 1024,
 }
+const PPO = {
+  type: 'ppo',
+  prompts: ['Question:\n…'],
+  rows: [0, 0, 0],
+  max_length: 1024,
+  temperature: 0.9,
+  clip_low: 0.2,
+  clip_high: 0.28,
+  value_coef: 0.1,
+  value_learning_rate: 0.01,
+  entropy_coef: 0.001,
+  kl_coef: 0,
+  value_only: false,
+}
+const PER_TOKEN = Float32Array.of(-1, 0.5, 0, -0.125, 2)
 
 function exchange(
   op: Op,
@@ -307,11 +322,12 @@ const TRAINING: readonly GoldenMessage[] = [
     id: 'train.begin-2',
     body: {
       session: 's2',
-      algorithm: 'sft',
+      algorithm: 'ppo',
       policy: null,
       optimizer: OPTIMIZER,
       micro_batch_tokens: 1,
       gradient_checkpointing: true,
+      value_head: true,
       seed: 0,
       deterministic: false,
     },
@@ -337,6 +353,20 @@ const TRAINING: readonly GoldenMessage[] = [
     { ...DPO, weights: [1, 0.5], loss: 'ipo', length_normalised: true },
     { ids, ids_lengths: lengths, reference_sums: Float64Array.of(-6.5, 0, -1) },
   ),
+  step('ppo', PPO, { ids, ids_lengths: lengths, old_logprobs: PER_TOKEN, advantages: PER_TOKEN }),
+  step(
+    'ppo.critic',
+    { ...PPO, value_clip: 0.2, kl_coef: 0.04, value_only: true, max_kl: 0.1 },
+    {
+      ids,
+      ids_lengths: lengths,
+      old_logprobs: PER_TOKEN,
+      advantages: PER_TOKEN,
+      returns: PER_TOKEN,
+      old_values: PER_TOKEN,
+      reference_logprobs: PER_TOKEN,
+    },
+  ),
   {
     name: 'train.step.result',
     kind: 'result',
@@ -351,6 +381,15 @@ const TRAINING: readonly GoldenMessage[] = [
       metrics: { accuracy: 0, margin: -0.25, reference_gap: 1e-7 },
     },
   },
+  ...exchange(
+    'train.score',
+    { session: 's1', prompts: ['p', 'q'], rows: [0, 0, 1], temperature: 0.9, micro_batch_tokens: 8192 },
+    {},
+    {
+      request: { ids, ids_lengths: lengths },
+      result: { logprobs: PER_TOKEN, entropies: PER_TOKEN, values: PER_TOKEN },
+    },
+  ),
   ...exchange('train.end', { session: 's1' }, {}),
   ...exchange(
     'checkpoint.save',

@@ -40,7 +40,7 @@ export function ppoCommand(): Command {
           {
             dir: options.output,
             config,
-            seed: Number(options.seed),
+            seed: options.seed,
             questions,
             start: await policyOf(backend, reference),
           },
