@@ -70,10 +70,14 @@ describe('usage', () => {
   })
 
   test('the shipped configurations are valid, and --dry-run prints them resolved', async () => {
-    for (const config of ['configs/oak.yaml', 'configs/tiny.oak.yaml']) {
-      const { code, stdout, stderr } = await elenchus('run', join(ROOT, config), '--dry-run', '--json')
+    for (const config of ['oak', 'tiny.oak', 'abel', 'tiny.abel']) {
+      const path = join(ROOT, `configs/${config}.yaml`)
+      const { code, stdout, stderr } = await elenchus('run', path, '--dry-run', '--json')
       expect(code, stderr).toBe(0)
-      expect(parsed(stdout)).toMatchObject({ pipeline: 'oak', dpo: { loss: 'sigmoid' } })
+      expect(parsed(stdout)).toMatchObject({
+        pipeline: config.replace('tiny.', ''),
+        dpo: { loss: 'sigmoid' },
+      })
     }
   })
 
