@@ -1,0 +1,178 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTorchBackend, type TorchBackend } from '../../../src/backends/torch/torch.ts'
+import { spawnLauncher } from '../../../src/bridge/launchers/spawn.ts'
+import { type PpoConfig, ppoSchema } from '../../../src/config/ppo.ts'
+import { generateQuestions } from '../../../src/problems/arithmetic/generate.ts'
+import { renderAbelPrompt } from '../../../src/prompts/abel.ts'
+import { type PpoSummary, runPpo } from '../../../src/training/ppo/stage.ts'
+import { codeOf } from '../../backends/conformance.ts'
+import { workerPython } from '../../bridge/worker-python.ts'
+
+const QUESTIONS = generateQuestions({ count: 12, split: 'train', seed: 5, steps: [1] })
+const SMALL = { n_samples: 8, batch_size: 4, group_size: 2, max_new_tokens: 12, learning_rate: 1e-3 }
+
+/** The real worker with a random model: it solves nothing, so rewards are told by the missing end instead. */
+describe.skipIf(workerPython === null)('ppo', () => {
+  const folder = mkdtempSync('/tmp/ep-')
+  const model = join(folder, 'model')
+  let backend: TorchBackend
+  let runs = 0
+
+  beforeAll(async () => {
+    backend = createTorchBackend({
+      model,
+      dtype: 'float32',
+      engine: 'auto',
+      deterministic: true,
+      trustRemoteCode: false,
+      launcher: spawnLauncher({ devices: 'cpu', threads: 1 }),
+      logDirectory: join(folder, 'logs'),
+    })
+    const textsPath = join(folder, 'texts.jsonl')
+    const texts = QUESTIONS.map(({ question, answer }) => renderAbelPrompt(question) + answer)
+    writeFileSync(textsPath, texts.map((text) => `${JSON.stringify(text)}\n`).join(''))
+    await backend.createTinyModel({
+      path: model,
+      textsPath,
+      phrasePatterns: [' ?[A-Za-z]+', String.raw` ?\d+`],
+      architecture: {
+        hidden_size: 32,
+        num_layers: 1,
+        num_heads: 2,
+        intermediate_size: 64,
+        max_positions: 256,
+        rope_theta: 100,
+        tie_embeddings: true,
+        attention_bias: false,
+        initializer_range: 0.2,
+      },
+      seed: 1,
+    })
+  })
+  afterAll(async () => {
+    await backend[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  async function train(
+    changes: Partial<Record<keyof PpoConfig, unknown>>,
+    dir = join(folder, `run${++runs}`),
+    signal?: AbortSignal,
+  ): Promise<PpoSummary & { readonly dir: string }> {
+    const { fingerprint } = await backend.info()
+    const summary = await runPpo(
+      { backend, events: () => {}, resume: existsSync(dir), signal },
+      {
+        dir,
+        config: ppoSchema.parse({ ...SMALL, ...changes }),
+        seed: 3,
+        questions: QUESTIONS,
+        start: { kind: 'base', fingerprint },
+      },
+    )
+    return { ...summary, dir }
+  }
+
+  const rowsOf = (dir: string): Record<string, unknown>[] =>
+    readFileSync(join(dir, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line): Record<string, unknown> => JSON.parse(line))
+  const weightsOf = (dir: string, name = 'adapter_model.safetensors'): string =>
+    readFileSync(join(dir, 'final', name)).toString('base64')
+
+  test('takes the steps it should, tells what happened, and saves policy and critic', async () => {
+    const { dir, ...summary } = await train({ missing_eos_penalty: 1, num_epochs: 2, mini_batch_size: 4 })
+    // 2 iterations of 4 questions x 2 answers, 2 passes of 2 mini-batches.
+    expect(summary).toMatchObject({ iterations: 2, questions: 8, optimizer_steps: 8, algorithm: 'ppo' })
+    const [row] = rowsOf(dir)
+    expect(row).toMatchObject({ step: 1, questions: 4, answers: 8, accuracy: 0, kl: 0, stopped_early: false })
+    expect(row!['reward']).toBe(-Number(row!['without_eos']))
+    for (const name of ['entropy_per_token', 'clip_fraction', 'response_tokens', 'value_loss']) {
+      expect(row![name]).toBeTypeOf('number')
+    }
+    expect(row!['engine_gap_per_token']).toBeLessThan(1e-4)
+    // The second iteration begins where the first has gone.
+    expect(rowsOf(dir)[1]!['kl']).not.toBe(0)
+    expect(existsSync(join(dir, 'final', 'value_head.safetensors'))).toBe(true)
+  })
+
+  test.each(['grpo', 'rloo'])(
+    '%s: groups without variance are counted and teach nothing',
+    async (algorithm) => {
+      const { dir, ...summary } = await train({ algorithm, kl_coef: 0 })
+      expect(summary.groups_without_variance).toBe(8)
+      expect(rowsOf(dir).map((row) => row['grad_norm'])).toEqual([0, 0])
+      expect(existsSync(join(dir, 'final', 'value_head.safetensors'))).toBe(false)
+    },
+  )
+
+  test('target_kl ends an iteration early, and only where it is passed', async () => {
+    const steep = { missing_eos_penalty: 1, learning_rate: 0.02, num_epochs: 6, n_samples: 4 }
+    const free = await train({ ...steep, target_kl: null })
+    expect(free).toMatchObject({ optimizer_steps: 6, stopped_early: 0 })
+    expect(free.last['approx_kl_max']).toBeGreaterThan(1e-4)
+    const held = await train({ ...steep, target_kl: 1e-4 })
+    expect(held.stopped_early).toBe(1)
+    expect(held.optimizer_steps).toBeLessThan(6)
+    expect(held.last['updates']).toBe(held.optimizer_steps - 1)
+  })
+
+  test('during the warm-up of the critic the policy stays', async () => {
+    const { last } = await train({ missing_eos_penalty: 1, value_warmup: 2 })
+    expect(last.kl).toBe(0)
+  })
+
+  test('interrupted and resumed it ends with the same bytes', async () => {
+    const settings = {
+      missing_eos_penalty: 1,
+      n_samples: 20,
+      save_every: 4,
+      kl_target: 0.01,
+      kl_horizon: 20,
+      whiten_rewards: true,
+    }
+    const calm = await train(settings)
+    const dir = join(folder, 'torn')
+    const torn = new AbortController()
+    const running = train(settings, dir, torn.signal).then(
+      () => 'finished',
+      () => 'torn',
+    )
+    while (!existsSync(dir) || !readdirSync(dir).includes('checkpoint-8')) await delay(2)
+    torn.abort()
+    expect(await running).toBe('torn')
+    const resumed = await train(settings, dir)
+    for (const name of ['adapter_model.safetensors', 'value_head.safetensors']) {
+      expect(weightsOf(dir, name)).toBe(weightsOf(calm.dir, name))
+    }
+    const told = (from: string): unknown[] => rowsOf(from).map((row) => ({ ...row, seconds: 0 }))
+    expect(told(dir)).toEqual(told(calm.dir))
+    expect(resumed.iterations).toBe(5)
+    expect(resumed.last['kl_coef']).not.toBe(0.02)
+  })
+
+  test.each([
+    [{ lora: null }, 'kl_coef'],
+    [{ lora: { dropout: 0.1 } }, 'dropout'],
+    [{ algorithm: 'grpo', group_size: 1 }, 'group_size'],
+    [{ algorithm: 'rloo', value_warmup: 1 }, 'critic'],
+  ])('refuses %j before anything starts', async (changes, word) => {
+    await expect(train(changes)).rejects.toThrow(word)
+    expect(await codeOf(train(changes))).toBe('config_invalid')
+  })
+
+  test('trains every weight where asked to', async () => {
+    const before = await backend.info()
+    const { policy } = await train({ lora: null, kl_coef: 0, missing_eos_penalty: 1, n_samples: 4 })
+    expect(policy.kind).toBe('base')
+    expect(policy.fingerprint).not.toBe(before.fingerprint)
+  })
+})
+
+test('nucleus sampling is refused by the schema', () => {
+  expect(ppoSchema.safeParse({ top_p: 0.95 }).success).toBe(false)
+})
