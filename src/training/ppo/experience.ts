@@ -1,5 +1,6 @@
 import type { PpoSample, Score, TrainingScore } from '../../backends/backend.ts'
 import type { PpoConfig } from '../../config/ppo.ts'
+import { ElenchusError } from '../../errors.ts'
 import {
   estimateAdvantages,
   explainedVariance,
@@ -37,47 +38,82 @@ export function experienceOf(
   config: PpoConfig,
   klCoef: number,
 ): Experience {
-  const charged = klPlacement(config) === 'reward' ? klCoef : 0
   const answers = groups.flat()
+  const charged = klPlacement(config) === 'reward' ? klCoef : 0
   const rewards = answers.map(({ answer, old, reference }) =>
     tokenRewards({ reward: answer.reward, logRatios: logRatios(old, reference) }, charged),
   )
-  const uniform = groups.map((group) => isUniform(group.map(({ answer }) => answer.reward)))
-  const uniformGroups = uniform.filter(Boolean).length
+  const { lessons, ...facts } =
+    config.algorithm === 'ppo'
+      ? withCritic(answers, rewards, config)
+      : withinGroups(groups, rewards, config.algorithm)
   const withReference = klPlacement(config) === 'loss' && klCoef > 0
-  const base = answers.map(({ answer, old, reference }) => ({
-    trajectory: answer.trajectory,
-    oldLogprobs: old.logprobs,
-    ...(withReference && reference !== null && { referenceLogprobs: reference.logprobs }),
-  }))
-  if (config.algorithm !== 'ppo') {
-    const { algorithm } = config
-    let first = 0
-    const perAnswer = groups.flatMap((group, index) => {
-      const totals = rewards
-        .slice(first, (first += group.length))
-        .map((row) => row.reduce((a, b) => a + b, 0))
-      // Without variance in the task's reward the KL charge alone would decide who is good.
-      return uniform[index] ? totals.map(() => 0) : groupAdvantages(totals, algorithm)
-    })
-    const samples = base.map((sample, index) => ({
-      ...sample,
-      advantages: new Float32Array(sample.oldLogprobs.length).fill(perAnswer[index]!),
-    }))
-    return { samples, uniformGroups, explainedVariance: null }
+  return {
+    ...facts,
+    uniformGroups: groups.filter(isUniformGroup).length,
+    samples: answers.map(({ answer, old, reference }, index): PpoSample => {
+      const { advantages, critic } = lessons[index]!
+      return {
+        trajectory: answer.trajectory,
+        oldLogprobs: old.logprobs,
+        advantages,
+        ...(critic && { critic }),
+        ...(withReference && reference !== null && { referenceLogprobs: reference.logprobs }),
+      }
+    }),
   }
-  const values = answers.map(({ old }) => old.values ?? new Float32Array(old.logprobs.length))
+}
+
+/** What one answer teaches. */
+type Lesson = Pick<PpoSample, 'advantages' | 'critic'>
+
+interface Lessons extends Pick<Experience, 'explainedVariance'> {
+  /** In the order of the answers. */
+  readonly lessons: readonly Lesson[]
+}
+
+function withCritic(
+  answers: readonly ScoredAnswer[],
+  rewards: readonly Float64Array[],
+  config: PpoConfig,
+): Lessons {
+  const values = answers.map(({ old }) => {
+    if (old.values !== undefined) return old.values
+    throw new ElenchusError('protocol_violation', 'The backend gave no values of a session with a critic.')
+  })
   const scaled = config.whiten_rewards ? whiten(rewards, false) : rewards
   const estimates = scaled.map((row, index) => estimateAdvantages(row, values[index]!, config))
   const raw = estimates.map(({ advantages }) => advantages)
   const advantages = config.whiten_advantages ? whiten(raw, true) : raw
-  const samples = base.map((sample, index) => ({
-    ...sample,
-    advantages: Float32Array.from(advantages[index]!),
-    critic: { returns: Float32Array.from(estimates[index]!.returns), oldValues: values[index]! },
-  }))
   const returns = estimates.map((estimate) => estimate.returns)
-  return { samples, uniformGroups, explainedVariance: explainedVariance(returns, values) }
+  return {
+    lessons: advantages.map((row, index) => ({
+      advantages: Float32Array.from(row),
+      critic: { returns: Float32Array.from(returns[index]!), oldValues: values[index]! },
+    })),
+    explainedVariance: explainedVariance(returns, values),
+  }
+}
+
+function withinGroups(
+  groups: readonly (readonly ScoredAnswer[])[],
+  rewards: readonly Float64Array[],
+  algorithm: 'grpo' | 'rloo',
+): Lessons {
+  let end = 0
+  const advantages = groups.flatMap((group) => {
+    const totals = rewards.slice(end, (end += group.length)).map((row) => row.reduce((a, b) => a + b, 0))
+    // Without variance in the task's reward the charge for divergence alone would decide who is good.
+    return isUniformGroup(group) ? totals.map(() => 0) : groupAdvantages(totals, algorithm)
+  })
+  const lessons = advantages.map((advantage, index) => ({
+    advantages: new Float32Array(rewards[index]!.length).fill(advantage),
+  }))
+  return { lessons, explainedVariance: null }
+}
+
+function isUniformGroup(group: readonly ScoredAnswer[]): boolean {
+  return isUniform(group.map(({ answer }) => answer.reward))
 }
 
 /** log p(policy) - log p(reference) per token; zeros where there is no reference. */
