@@ -51,16 +51,21 @@ export function experienceOf(
   return {
     ...facts,
     uniformGroups: groups.filter(isUniformGroup).length,
-    samples: answers.map(({ answer, old, reference }, index): PpoSample => {
-      const { advantages, critic } = lessons[index]!
-      return {
-        trajectory: answer.trajectory,
-        oldLogprobs: old.logprobs,
-        advantages,
-        ...(critic && { critic }),
-        ...(withReference && reference !== null && { referenceLogprobs: reference.logprobs }),
-      }
-    }),
+    samples: answers.map((answer, index) => sampleOf(answer, lessons[index]!, withReference)),
+  }
+}
+
+function sampleOf(
+  { answer, old, reference }: ScoredAnswer,
+  { advantages, critic }: Lesson,
+  withReference: boolean,
+): PpoSample {
+  return {
+    trajectory: answer.trajectory,
+    oldLogprobs: old.logprobs,
+    advantages,
+    ...(critic && { critic }),
+    ...(withReference && reference !== null && { referenceLogprobs: reference.logprobs }),
   }
 }
 
