@@ -48,13 +48,11 @@ function start(...args: readonly string[]): { child: ChildProcess; ended: Promis
   return { child, ended }
 }
 
-const runArgs = (output: string, ...more: readonly string[]): string[] => [
-  'run',
-  CONFIG,
-  '--json',
-  ...['--set', `output=${output}`, '--set', 'controls.more_sft=false', '--set', 'controls.careful_sft=false'],
-  ...more,
-]
+const WITHOUT_CONTROLS = ['--set', 'controls.more_sft=false', '--set', 'controls.careful_sft=false']
+
+function runArgs(output: string, ...more: readonly string[]): string[] {
+  return ['run', CONFIG, '--json', '--set', `output=${output}`, ...WITHOUT_CONTROLS, ...more]
+}
 
 /** SHA-256 of everything that a run produces and that does not tell the time. */
 async function fingerprints(output: string): Promise<Record<string, string>> {
