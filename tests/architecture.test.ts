@@ -22,7 +22,17 @@ const ALLOWED: Record<string, readonly string[]> = {
   // stages
   rollouts: ['config', 'problems', 'prompts', 'answers', 'regime-w', 'backends', 'runs'],
   traces: ['config', 'logic', 'problems', 'prompts', 'backends', 'runs', 'entailment'],
-  training: ['answers', 'config', 'backends', 'runs', 'problems', 'prompts', 'preferences', 'traces', 'logic'],
+  training: [
+    'answers',
+    'config',
+    'backends',
+    'runs',
+    'problems',
+    'prompts',
+    'preferences',
+    'traces',
+    'logic',
+  ],
   evaluation: [
     'config',
     'backends',

@@ -88,7 +88,7 @@ def accumulate(
             freeze_trunk=batch.value_only,
             entropy_gradient=batch.entropy_coef > 0,
         )
-        targets = PpoTargets(**{name: _column(data, name, members, base.device) for name in _COLUMNS})
+        targets = _targets(data, members, base.device)
         per_token, metrics = ppo_loss(now, targets, batch)
         part = per_token.sum() / total
         part.backward()
@@ -105,11 +105,14 @@ def accumulate(
     return Outcome(loss, tokens, 0, means | {'applied': float(apply)}, apply)
 
 
-_COLUMNS = (*_REQUIRED, *_CRITIC, _REFERENCE)
+def _targets(data: PpoRows, members: list[int], device: torch.device) -> PpoTargets:
+    old_logprobs, advantages = (_column(data.columns[name], members, device) for name in _REQUIRED)
+    returns, old_values, reference = (
+        None if (rows := data.columns.get(name)) is None else _column(rows, members, device)
+        for name in (*_CRITIC, _REFERENCE)
+    )
+    return PpoTargets(old_logprobs, advantages, returns, old_values, reference)
 
 
-def _column(data: PpoRows, name: str, members: list[int], device: torch.device) -> torch.Tensor | None:
-    rows = data.columns.get(name)
-    if rows is None:
-        return None
+def _column(rows: list[np.ndarray], members: list[int], device: torch.device) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([rows[member] for member in members])).to(device)
