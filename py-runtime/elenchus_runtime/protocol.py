@@ -96,6 +96,7 @@ class Architecture(Part):
     num_kv_heads: int | None = None
     head_dim: int | None = None
     look_back_heads: list[int] | None = None
+    residual_init_scale: float = 1.0
 
 
 class ModelCreate(Body):

@@ -103,6 +103,19 @@ def _read_texts(path: str) -> list[str]:
     return texts
 
 
+@torch.no_grad()
+def scale_residual_writes(model: Any, factor: float) -> None:
+    """Scales the initial weights of every projection that writes into the residual stream.
+
+    Well below 1, a fresh model starts close to its embeddings, and large weights elsewhere
+    (`initializer_range`) no longer drown the signal of the heads that copy. GPT-2 does the same with
+    1/sqrt(2 layers) (Radford et al. 2019, section 2.3).
+    """
+    for layer in model.model.layers:
+        layer.self_attn.o_proj.weight.mul_(factor)
+        layer.mlp.down_proj.weight.mul_(factor)
+
+
 def create_model(spec: ModelCreate) -> tuple[int, str]:
     """Writes a freshly initialised Llama folder; returns its number of parameters and its fingerprint."""
     shape = spec.architecture
@@ -141,6 +154,8 @@ def create_model(spec: ModelCreate) -> tuple[int, str]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         model: Any = LlamaForCausalLM(config)
+    if shape.residual_init_scale != 1:
+        scale_residual_writes(model, shape.residual_init_scale)
     if shape.look_back_heads:
         set_look_back_heads(model, shape.look_back_heads)
     with atomic_folder(spec.path) as folder:

@@ -105,6 +105,16 @@ def test_look_back_heads_attend_where_they_should(tmp_path: Path, kv_heads: int)
     assert attention[:, 3].diagonal(offset=-1, dim1=1, dim2=2).mean() < 0.1
 
 
+def test_only_what_writes_into_the_residual_stream_is_scaled(tmp_path: Path) -> None:
+    plain = AutoModelForCausalLM.from_pretrained(create(tmp_path, 1)[0]).state_dict()
+    scaled = AutoModelForCausalLM.from_pretrained(
+        create(tmp_path, 1, residual_init_scale=0.25)[0]
+    ).state_dict()
+    for name, weight in plain.items():
+        writes = name.endswith(('o_proj.weight', 'down_proj.weight'))
+        assert torch.equal(scaled[name], weight * 0.25 if writes else weight), name
+
+
 @pytest.mark.parametrize(
     'changes',
     [{'hidden_size': 66}, {'attention_bias': False}, {'look_back_heads': [1] * 5}],

@@ -39,6 +39,8 @@ export const tinyModelSchema = z.strictObject({
     tie_embeddings: z.boolean().default(true),
     attention_bias: z.boolean().default(false),
     initializer_range: z.number().positive().default(0.02),
+    /** Factor on the initial weights that write into the residual stream (attention output, MLP down). */
+    residual_init_scale: z.number().positive().default(1),
     /** Layer-0 heads whose biases make them look back by these distances from the start. */
     look_back_heads: z.array(z.number().int().positive()).default([]),
   }),

@@ -149,7 +149,13 @@ const MODELS: readonly GoldenMessage[] = [
     {
       path: 'm',
       tokenizer_path: 'm/tokenizer',
-      architecture: { ...ARCHITECTURE, num_kv_heads: 2, head_dim: 32, look_back_heads: [1, 2, 3] },
+      architecture: {
+        ...ARCHITECTURE,
+        num_kv_heads: 2,
+        head_dim: 32,
+        residual_init_scale: 0.5,
+        look_back_heads: [1, 2, 3],
+      },
       seed: 4294967295,
       deadline_s: 60,
     },

@@ -49,6 +49,8 @@ const modelCreate = {
       tie_embeddings: z.boolean(),
       attention_bias: z.boolean(),
       initializer_range: z.number().positive(),
+      /** Factor on the initial weights that write into the residual stream; 1 if absent. */
+      residual_init_scale: z.number().positive().optional(),
       /** Layer-0 heads whose biases make them look back by these distances from the start. */
       look_back_heads: z.array(positive).optional(),
     }),
