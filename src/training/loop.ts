@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import * as z from 'zod'
 import type { StepResult, TrainBatch, TrainingSession } from '../backends/backend.ts'
 import type { OptimisationConfig } from '../config/training.ts'
 import { ElenchusError } from '../errors.ts'
@@ -25,43 +26,41 @@ export interface TrainingLoop {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface TrainingOutcome {
-  readonly steps: number
-  readonly first_loss: number | null
-  readonly last_loss: number | null
-  readonly tokens: number
+/** What the steps so far amount to; a checkpoint's cursor, so that a resumed run counts what came before. */
+const totalsSchema = z.object({
+  first_loss: z.number().nullable(),
+  last_loss: z.number().nullable(),
+  tokens: z.number().int().nonnegative(),
   /** Examples that lost their end to `max_length`. */
-  readonly truncated: number
-  /** Seconds inside optimiser steps, this attempt. */
-  readonly step_seconds: number
+  truncated: z.number().int().nonnegative(),
+  /** Seconds inside the optimiser steps that count: those done again after an interruption count once. */
+  step_seconds: z.number().nonnegative(),
+})
+type Totals = z.infer<typeof totalsSchema>
+
+const NOTHING: Totals = { first_loss: null, last_loss: null, tokens: 0, truncated: 0, step_seconds: 0 }
+
+export interface TrainingOutcome extends Readonly<Totals> {
+  readonly steps: number
 }
 
 /**
  * The one training loop: TypeScript chooses batch and learning rate, the session steps, checkpoints are
- * written every `save_every` steps and rotated. A checkpoint's cursor is the number of its step; every
+ * written every `save_every` steps and rotated. A checkpoint's cursor holds the totals so far; every
  * batch is a function of the step, so a resumed run sees the same data.
  */
 export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutcome> {
   const { session, config, total } = loop
-  const start = await restore(loop)
+  const { start, before } = await restore(loop)
+  let totals = before
   await using metrics = await MetricsWriter.open(join(loop.dir, 'metrics.jsonl'), { afterStep: start })
-  let last: StepResult | undefined
-  let first: StepResult | undefined
-  let tokens = 0
-  let truncated = 0
-  let seconds = 0
   for (let step = start + 1; step <= total; step++) {
     loop.signal?.throwIfAborted()
     const learningRate = learningRateAt(step, total, config)
     const began = performance.now()
-    last = await session.step({ step, learningRate, batch: loop.batchAt(step) })
-    seconds += (performance.now() - began) / 1000
-    if (step === 1) {
-      first = last
-      loop.guardFirstStep?.(last)
-    }
-    tokens += last.tokens
-    truncated += last.truncated
+    const last = await session.step({ step, learningRate, batch: loop.batchAt(step) })
+    totals = addStep(totals, last, (performance.now() - began) / 1000)
+    if (step === 1) loop.guardFirstStep?.(last)
     await metrics.write({
       stage: loop.stage,
       step,
@@ -82,26 +81,33 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
     if (config.save_every > 0 && step % config.save_every === 0 && step < total) {
       // First the rows, then the checkpoint that stands behind them: none of them can be lost.
       await metrics.flush()
-      await saveCheckpoint(session, loop.dir, step, { step }, config.keep_checkpoints)
+      await saveCheckpoint(session, loop.dir, step, totals, config.keep_checkpoints)
     }
   }
+  return { steps: total, ...totals }
+}
+
+function addStep(totals: Totals, step: StepResult, seconds: number): Totals {
   return {
-    steps: total,
-    first_loss: first?.loss ?? null,
-    last_loss: last?.loss ?? null,
-    tokens,
-    truncated,
-    step_seconds: seconds,
+    first_loss: totals.first_loss ?? step.loss,
+    last_loss: step.loss,
+    tokens: totals.tokens + step.tokens,
+    truncated: totals.truncated + step.truncated,
+    step_seconds: totals.step_seconds + seconds,
   }
 }
 
-/** Loads the newest checkpoint, if there is one. Returns the number of steps that are done. */
-async function restore(loop: TrainingLoop): Promise<number> {
+/** Loads the newest checkpoint, if there is one. */
+async function restore(loop: TrainingLoop): Promise<{ readonly start: number; readonly before: Totals }> {
   const newest = await newestCheckpoint(loop.dir)
-  if (newest === null) return 0
-  const { step } = await loop.session.loadCheckpoint(newest.path)
-  if (step !== newest.number) {
-    throw new ElenchusError('checkpoint_corrupt', `${newest.path} says that it was written at step ${step}.`)
+  if (newest === null) return { start: 0, before: NOTHING }
+  const { step, cursor } = await loop.session.loadCheckpoint(newest.path)
+  const totals = totalsSchema.safeParse(cursor)
+  if (step !== newest.number || !totals.success) {
+    throw new ElenchusError(
+      'checkpoint_corrupt',
+      `${newest.path} was written at step ${step}, or not by this training loop.`,
+    )
   }
-  return step
+  return { start: step, before: totals.data }
 }
