@@ -14,6 +14,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   problems: ['answers', 'logic', 'prompts'],
   prompts: ['problems'],
   preferences: ['answers', 'config', 'logic', 'problems', 'regime-w', 'traces'],
+  // shows what evaluation measured; only its types and formats come in
+  report: ['evaluation', 'logic'],
   // files, processes, sockets
   runs: [],
   backends: ['bridge', 'runs'],
@@ -48,6 +50,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   // schemas only: stages take their settings from here, never the other way round
   config: ['logic', 'problems', 'regime-w'],
   pipelines: [
+    'report',
     'config',
     'training',
     'traces',
@@ -85,7 +88,7 @@ const ALLOWED: Record<string, readonly string[]> = {
 }
 
 /** Folders that may import neither Node built-ins nor packages (zod excepted: record schemas). */
-const PURE = new Set(['logic', 'answers', 'regime-w', 'problems', 'prompts', 'preferences'])
+const PURE = new Set(['logic', 'answers', 'regime-w', 'problems', 'prompts', 'preferences', 'report'])
 /** Files everybody may import. */
 const COMMON = new Set(['errors.ts', 'random.ts'])
 

@@ -13,6 +13,7 @@ import { oakCommand } from './commands/oak.ts'
 import { ppoCommand } from './commands/ppo.ts'
 import { preferencesCommand } from './commands/preferences.ts'
 import { regimeWCommand } from './commands/regime-w.ts'
+import { reportCommand } from './commands/report.ts'
 import { rolloutsCommand } from './commands/rollouts.ts'
 import { runCommand } from './commands/run.ts'
 import { sftCommand } from './commands/sft.ts'
@@ -33,6 +34,7 @@ const COMMANDS = [
   compareCommand,
   verifyCommand,
   explainCommand,
+  reportCommand,
   baselineCommand,
   gradeCommand,
   regimeWCommand,

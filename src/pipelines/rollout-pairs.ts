@@ -5,6 +5,7 @@ import { buildRolloutPairs, type RolloutPairReport } from '../preferences/rollou
 import { explainRolloutPairs } from '../preferences/rollouts-explain.ts'
 import { scoredGroupSchema, type ScoredGroup } from '../regime-w/group.ts'
 import { readJsonl, writeJsonl } from '../runs/jsonl.ts'
+import { writePairReport } from '../training/pair-report.ts'
 
 export interface PreparedRolloutPairs {
   readonly path: string
@@ -15,8 +16,8 @@ export interface PreparedRolloutPairs {
 }
 
 /**
- * Builds the preference pairs of a scored rollout file and writes them, also if there are none: a repeated
- * call writes the same bytes.
+ * Builds the preference pairs of a scored rollout file and writes them, also if there are none, with the
+ * report of how they came about beside them: a repeated call writes the same bytes.
  *
  * @throws ElenchusError `record_invalid` for a line that is no scored group.
  */
@@ -40,8 +41,16 @@ export async function prepareRolloutPairs(input: {
     maxPairsPerQuestion: input.config.max_pairs_per_question,
   }
   const { pairs, report } = buildRolloutPairs(groups, options)
+  const reasons = explainRolloutPairs(report, options)
   await writeJsonl(input.pairsPath, pairs)
-  return { path: input.pairsPath, pairs, report, reasons: explainRolloutPairs(report, options) }
+  await writePairReport(input.pairsPath, {
+    ...report,
+    problems: report.questions,
+    pairs: pairs.length,
+    by_type: report.pairs,
+    reasons,
+  })
+  return { path: input.pairsPath, pairs, report, reasons }
 }
 
 /** The error of a stage that needs pairs where there are none. */

@@ -6,6 +6,7 @@ import type { PreferencePair } from '../preferences/pair.ts'
 import { buildTracePairs, explainPairs, type PairReport } from '../preferences/traces.ts'
 import { readJsonl, writeJsonl } from '../runs/jsonl.ts'
 import { traceRecordSchema, type TraceRecord } from '../traces/record.ts'
+import { writePairReport } from './pair-report.ts'
 
 export interface PreparedPairs {
   readonly path: string
@@ -14,8 +15,8 @@ export interface PreparedPairs {
 }
 
 /**
- * Builds the preference pairs of a trace file and writes them. Deterministic, so a repeated call writes the
- * same bytes.
+ * Builds the preference pairs of a trace file and writes them, with the report of how they came about
+ * beside them, also where there are none. Deterministic, so a repeated call writes the same bytes.
  *
  * @throws ElenchusError `no_pairs` that says why there are none and which flag changes it.
  */
@@ -30,15 +31,17 @@ export async function preparePairs(input: {
     if (trace.status === 'judged') traces.push(trace)
   }
   const { pairs, report } = buildTracePairs(traces, input.config)
+  const reasons = explainPairs(report, input.config)
+  await mkdir(dirname(input.pairsPath), { recursive: true })
+  await writePairReport(input.pairsPath, { ...report, reasons })
   if (pairs.length === 0) {
-    const causes = explainPairs(report, input.config).map((cause) => `  - ${cause}`)
+    const causes = reasons.map((cause) => `  - ${cause}`)
     throw new ElenchusError(
       'no_pairs',
       `${input.tracesPath} gives no preference pairs (${report.traces} traces of ${report.problems} problems):\n${causes.join('\n')}`,
       { details: { report } },
     )
   }
-  await mkdir(dirname(input.pairsPath), { recursive: true })
   await writeJsonl(input.pairsPath, pairs)
   return { path: input.pairsPath, pairs, report }
 }

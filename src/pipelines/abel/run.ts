@@ -9,6 +9,7 @@ import { fingerprintFile } from '../../runs/fingerprint.ts'
 import { runDpo } from '../../training/dpo.ts'
 import { runPpo } from '../../training/ppo/stage.ts'
 import { noRolloutPairs, prepareRolloutPairs, type PreparedRolloutPairs } from '../rollout-pairs.ts'
+import { recorded } from '../run-record.ts'
 import { stepBudget } from '../step-budget.ts'
 import { type PipelineContext, type Weights, weightsAfter } from '../weights.ts'
 import { prepareAbelBase, trainHabits, type AbelBase } from './base.ts'
@@ -23,8 +24,12 @@ import { abelSummary, type AbelSummary } from './summary.ts'
  * questions. Every stage resumes on its own; finished ones are skipped.
  */
 export async function runAbel(context: PipelineContext, config: AbelConfig): Promise<AbelSummary> {
-  const began = performance.now()
   await mkdir(config.output, { recursive: true })
+  return recorded(config, () => runStages(context, config))
+}
+
+async function runStages(context: PipelineContext, config: AbelConfig): Promise<AbelSummary> {
+  const began = performance.now()
   const data = await prepareAbelData(config)
   const run: AbelRun = { context, config, data }
   const base = await prepareAbelBase(context, config, data)

@@ -10,6 +10,7 @@ import { runDpo } from '../../training/dpo.ts'
 import { preparePairs, type PreparedPairs } from '../../training/pairs.ts'
 import { runSft } from '../../training/sft.ts'
 import { makeTinyModel } from '../../training/tiny-model.ts'
+import { recorded } from '../run-record.ts'
 import { type PipelineContext, type Weights, weightsAfter } from '../weights.ts'
 import { runControls } from './controls.ts'
 import { prepareOakData, type OakData } from './data.ts'
@@ -23,8 +24,12 @@ import { oakSummary, rowOf, type OakRow, type OakSummary } from './summary.ts'
  * Every stage resumes on its own; finished ones are skipped.
  */
 export async function runOak(context: PipelineContext, config: OakConfig): Promise<OakSummary> {
-  const began = performance.now()
   await mkdir(config.output, { recursive: true })
+  return recorded(config, () => runStages(context, config))
+}
+
+async function runStages(context: PipelineContext, config: OakConfig): Promise<OakSummary> {
+  const began = performance.now()
   const data = await prepareOakData(config)
   const base = await prepareBase(context, config, data)
   const run: OakRun = { context, config, data, base }
