@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import type {
   Completion,
   GenerateOptions,
@@ -13,14 +14,17 @@ import { deriveSeed } from '../random.ts'
 import type { EventSink } from '../runs/events.ts'
 import { JsonlWriter } from '../runs/jsonl.ts'
 import { OrderedWriter } from '../runs/ordered.ts'
-import { prepareProblem } from '../logic/checker/prepare.ts'
-import { judgeCompletion } from './judge.ts'
 import type { JudgedTrace } from './record.ts'
+import { type BackgroundJudge, openJudge } from './threaded-judge.ts'
 
 /** Generation ends with the CONCLUDE step: text after it does not exist. */
 const CONCLUDE_STOP: Stop = { name: 'conclude', pattern: 'Action:[^\\n]*CONCLUDE[^\\n]*\\n', count: 1 }
 /** Ends of Thoughts and of Actions: between two of them `max_thought_tokens` may pass. */
 const SEGMENT_BOUNDARY = 'Action:|/>\\n'
+
+/** Completions that the judge or the writer has in hand at once, and those that may wait behind them. */
+const MAX_JUDGING = 64
+const MAX_WAITING = 1024
 
 export interface CollectInput {
   readonly stage: string
@@ -45,7 +49,7 @@ export interface CollectOutcome {
   readonly generated: number
   readonly generated_tokens: number
   readonly seconds: number
-  /** Of these, spent in the judge. It judges each completion as it arrives, between two messages of the workers. */
+  /** Spent in the judge, on its own thread, while the workers went on. */
   readonly judge_seconds: number
 }
 
@@ -61,7 +65,6 @@ export async function collectTraces(backend: ModelBackend, input: CollectInput):
   const done = writer.existing
   // What overtakes a slow sample waits here. The requests of a call are fixed, so the bound is their number.
   const ordered = new OrderedWriter(writer, { next: done, capacity: total })
-  const judge = createJudge(problems, samples)
   const requests: GenerateRequest[] = []
   for (let index = done; index < total; index++) {
     const { problem, sample } = place(problems, samples, index)
@@ -76,26 +79,44 @@ export async function collectTraces(backend: ModelBackend, input: CollectInput):
   let tokens = 0
   let valid = 0
   let judgeSeconds = 0
+  const judgeAndWrite = async (judge: BackgroundJudge, completion: Completion): Promise<void> => {
+    const index = Number(completion.key)
+    const { problem, at, sample } = place(problems, samples, index)
+    const { judged, seconds } = await judge.judge(at, completion.text)
+    judgeSeconds += seconds
+    count++
+    tokens += completion.numTokens
+    if (judged.trace_valid) valid++
+    await ordered.put(index, [toRecord(input, { index, problem, sample, completion, judged })])
+    events({
+      type: 'progress',
+      stage,
+      done: done + count,
+      total,
+      unit: 'traces',
+      metric: { name: 'valid', value: valid / count },
+    })
+  }
   if (requests.length > 0) {
-    for await (const completion of backend.generate(requests, generateOptions(input))) {
-      const index = Number(completion.key)
-      const { problem, sample } = place(problems, samples, index)
-      const judging = performance.now()
-      const judged = judge(index, completion.text)
-      judgeSeconds += (performance.now() - judging) / 1000
-      count++
-      tokens += completion.numTokens
-      if (judged.trace_valid) valid++
-      await ordered.put(index, [toRecord(input, { index, problem, sample, completion, judged })])
-      events({
-        type: 'progress',
-        stage,
-        done: done + count,
-        total,
-        unit: 'traces',
-        metric: { name: 'valid', value: valid / count },
-      })
+    await using judge = openJudge(problems, samples)
+    const judging = new PQueue({ concurrency: MAX_JUDGING })
+    let failure: { readonly error: unknown } | undefined
+    try {
+      for await (const completion of backend.generate(requests, generateOptions(input))) {
+        judging
+          .add(() => judgeAndWrite(judge, completion))
+          .catch((error: unknown) => {
+            failure ??= { error }
+          })
+        // Generation waits only if the judge is far behind.
+        await judging.onSizeLessThan(MAX_WAITING)
+        if (failure !== undefined) break
+      }
+    } finally {
+      // Also when generation was stopped: what it has given is judged and kept.
+      await judging.onIdle()
     }
+    if (failure !== undefined) throw failure.error
   }
   await ordered.close()
   return {
@@ -106,33 +127,15 @@ export async function collectTraces(backend: ModelBackend, input: CollectInput):
   }
 }
 
-/**
- * Judges samples by record index. A problem is prepared at its first sample and forgotten after its last:
- * its store of formulas is shared by its own samples only.
- */
-function createJudge(
-  problems: readonly Problem[],
-  samples: number,
-): (index: number, text: string) => JudgedTrace {
-  const open = new Map<string, { prepared: ReturnType<typeof prepareProblem>; left: number }>()
-  return (index, text) => {
-    const { problem } = place(problems, samples, index)
-    const entry = open.get(problem.problem_id) ?? { prepared: prepareProblem(problem), left: samples }
-    entry.left--
-    if (entry.left === 0) open.delete(problem.problem_id)
-    else open.set(problem.problem_id, entry)
-    return judgeCompletion(entry.prepared, problem.label, text)
-  }
-}
-
 function place(
   problems: readonly Problem[],
   samples: number,
   index: number,
-): { problem: Problem; sample: number } {
-  const problem = problems[Math.floor(index / samples)]
+): { problem: Problem; at: number; sample: number } {
+  const at = Math.floor(index / samples)
+  const problem = problems[at]
   if (problem === undefined) throw new RangeError(`no problem for record ${index}`)
-  return { problem, sample: index % samples }
+  return { problem, at, sample: index % samples }
 }
 
 function generateOptions(input: CollectInput): GenerateOptions {
