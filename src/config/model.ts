@@ -46,7 +46,8 @@ export const tinyModelSchema = z.strictObject({
   }),
   /** Regular expressions whose distinct matches in the training text become one token each. */
   phrase_patterns: z.array(z.string().min(1)),
-  drill: drillSchema,
+  /** Absent: none. */
+  drill: drillSchema.optional(),
   /** Supervised pre-training (all weights) on problems of its own. */
   pretraining: z.strictObject({
     problems: z.number().int().positive(),

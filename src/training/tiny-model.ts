@@ -34,16 +34,16 @@ export interface TinyModelInput {
 }
 
 /**
- * The embedded default's base model: a tokenizer and a small Llama made on the spot, a copy drill, and
- * supervised pre-training, all weights. Afterwards the backend's base is the model in the returned folder.
+ * The embedded default's base model: a tokenizer and a small Llama made on the spot, a copy drill where one is
+ * set, and supervised pre-training, all weights. Afterwards the backend's base is the model in the returned folder.
  */
 export async function makeTinyModel(
   context: StageContext & { readonly backend: ModelMaker },
   input: TinyModelInput,
 ): Promise<string> {
-  const drilled = await runDrill(context, input)
+  const fresh = await createModel(context, input)
   const dir = join(input.dir, 'pretraining')
-  await context.backend.switchModel(drilled)
+  await context.backend.switchModel(fresh)
   const { fingerprint } = await context.backend.info()
   await runSft(context, {
     dir,
@@ -59,8 +59,8 @@ export async function makeTinyModel(
   return model
 }
 
-/** Creates the model and drills it in copying. Returns the folder of the drilled weights. */
-async function runDrill(
+/** Creates the model and drills it in copying, if it is to be. Returns the folder of the weights. */
+async function createModel(
   context: StageContext & { readonly backend: ModelMaker },
   input: TinyModelInput,
 ): Promise<string> {
@@ -76,7 +76,8 @@ async function runDrill(
     inputs: { data: input.dataFingerprint },
     resume: context.resume,
   })
-  const model = join(dir, 'final')
+  const initial = run.path('initial')
+  const model = drill === undefined ? initial : join(dir, 'final')
   if (run.summary !== undefined) return model
   context.events({ type: 'stage_started', stage, dir })
   const textsPath = run.path('texts.jsonl')
@@ -84,7 +85,6 @@ async function runDrill(
     ...input.pretraining.map((example) => example.prompt + example.completion),
     ...input.vocabularyTexts,
   ])
-  const initial = run.path('initial')
   const { vocabSize, firstPhraseId } = await context.backend.createTinyModel({
     path: initial,
     textsPath,
@@ -92,6 +92,11 @@ async function runDrill(
     architecture: config.architecture,
     seed,
   })
+  if (drill === undefined) {
+    await run.finish({ model })
+    context.events({ type: 'stage_finished', stage, summary: { model } })
+    return model
+  }
   await context.backend.switchModel(initial)
   await using session = await openTraining({
     algorithm: 'sft',
