@@ -36,6 +36,8 @@ const stateSchema = z.object({
   kl_coef: z.number(),
   stopped_early: z.number(),
   groups_without_variance: z.number(),
+  /** Questions that left no room for an answer. */
+  questions_too_long: z.number(),
   seconds: z.number(),
   first: z.custom<IterationMetrics>((value) => typeof value === 'object').nullable(),
   last: z.custom<IterationMetrics>((value) => typeof value === 'object').nullable(),
@@ -48,6 +50,7 @@ export interface PpoOutcome {
   readonly optimizer_steps: number
   readonly stopped_early: number
   readonly groups_without_variance: number
+  readonly questions_too_long: number
   readonly first: IterationMetrics
   readonly last: IterationMetrics
   readonly seconds: number
@@ -62,10 +65,10 @@ export async function runPpoLoop(loop: PpoLoop): Promise<PpoOutcome> {
   })
   while (state.questions < config.n_samples) {
     context.signal?.throwIfAborted()
-    const before = state.questions
+    const before = state
     state = await iterate(loop, state)
     const { last } = state
-    if (last !== null) {
+    if (last !== null && state.iteration > before.iteration) {
       await metrics.write({ stage, ...last })
       const metric = { name: 'reward', value: last.reward }
       context.events({
@@ -77,25 +80,21 @@ export async function runPpoLoop(loop: PpoLoop): Promise<PpoOutcome> {
         metric,
       })
     }
-    const due = config.save_every > 0 && passes(before, state.questions, config.save_every)
+    const due = config.save_every > 0 && passes(before.questions, state.questions, config.save_every)
     if (due && state.questions < config.n_samples) {
       // First the rows, then the checkpoint that stands behind them: none of them can be lost.
       await metrics.flush()
       await saveCheckpoint(session, loop.dir, state.questions, state, config.keep_checkpoints)
     }
   }
-  const { iteration, questions, step, stopped_early, groups_without_variance, seconds, first, last } = state
-  if (first === null || last === null) throw new ElenchusError('internal', 'A run without an iteration.')
-  return {
-    iterations: iteration,
-    questions,
-    optimizer_steps: step,
-    stopped_early,
-    groups_without_variance,
-    first,
-    last,
-    seconds,
+  const { first, last, iteration, step, kl_coef: _, ...totals } = state
+  if (first === null || last === null) {
+    throw new ElenchusError(
+      'prompt_too_long',
+      `${stage}: none of the ${state.questions} questions leaves room for an answer.`,
+    )
   }
+  return { ...totals, iterations: iteration, optimizer_steps: step, first, last }
 }
 
 async function iterate(loop: PpoLoop, state: State): Promise<State> {
@@ -105,7 +104,10 @@ async function iterate(loop: PpoLoop, state: State): Promise<State> {
   const questions = Math.min(state.questions + config.batch_size, config.n_samples)
   const groupSize = config.group_size ?? (config.algorithm === 'ppo' ? 1 : 8)
   const sampling = { config, groupSize, questions: loop.questions, seed, signal: loop.context.signal }
-  const sampled = await sampleGroups(session, sampling, state.questions, questions)
+  const { groups: sampled, tooLong } = await sampleGroups(session, sampling, state.questions, questions)
+  warnOfTooLong(loop, tooLong)
+  const questions_too_long = state.questions_too_long + tooLong.length
+  if (sampled.length === 0) return { ...state, questions, questions_too_long }
   const trajectories = sampled.flat().map(({ trajectory }) => trajectory)
   // The old log-probabilities come from the kernel that trains: the engine's may differ by more than rounding.
   const old = await session.score(trajectories, config.temperature)
@@ -148,10 +150,17 @@ async function iterate(loop: PpoLoop, state: State): Promise<State> {
     }),
     stopped_early: state.stopped_early + (update.stoppedEarly ? 1 : 0),
     groups_without_variance: state.groups_without_variance + experience.uniformGroups,
+    questions_too_long,
     seconds: state.seconds + seconds,
     first: state.first ?? last,
     last,
   }
+}
+
+function warnOfTooLong({ context, stage }: PpoLoop, tooLong: readonly string[]): void {
+  if (tooLong.length === 0) return
+  const message = `Left out, because the model has no room for an answer to them: ${tooLong.join(', ')}.`
+  context.events({ type: 'warning', stage, message })
 }
 
 async function scoreReference(
@@ -177,6 +186,7 @@ async function restore({ dir, session, config }: PpoLoop): Promise<State> {
       kl_coef: config.kl_coef,
       stopped_early: 0,
       groups_without_variance: 0,
+      questions_too_long: 0,
       seconds: 0,
       first: null,
       last: null,

@@ -29,19 +29,27 @@ export interface Sampling {
   readonly signal: AbortSignal | undefined
 }
 
+export interface Sampled {
+  /** One per question that the model can take, in the order asked. */
+  readonly groups: readonly (readonly SampledAnswer[])[]
+  /** Names of the questions that leave no room for an answer. */
+  readonly tooLong: readonly string[]
+}
+
 /**
  * Answers to questions `from` to `to` (exclusive) of the run, one group per question. The questions are gone
  * through in a new random order each time round; order and seeds depend on the place in the run only, so
- * that a resumed run samples what the killed one would have.
+ * that a resumed run samples what the killed one would have. Questions that are too long for the model are left
+ * out, and named.
  *
- * @throws ElenchusError `prompt_too_long` if the model cannot take a question.
+ * @throws ElenchusError `protocol_violation` for an answer without ids: it could not be trained on.
  */
 export async function sampleGroups(
   session: TrainingSession,
   { config, groupSize, questions, seed, signal }: Sampling,
   from: number,
   to: number,
-): Promise<SampledAnswer[][]> {
+): Promise<Sampled> {
   const asked = Array.from({ length: to - from }, (_, offset) => questionAt(questions, seed, from + offset))
   const requests = asked.flatMap((question, offset) =>
     Array.from({ length: groupSize }, (_, sample) => ({
@@ -51,6 +59,7 @@ export async function sampleGroups(
     })),
   )
   const answers: SampledAnswer[] = Array.from({ length: requests.length })
+  const tooLong = new Set<number>()
   const completions = session.generate(requests, {
     temperature: config.temperature,
     topP: config.top_p,
@@ -60,11 +69,16 @@ export async function sampleGroups(
   })
   for await (const { key, text, ids, logprobs, promptTokens, finishReason } of completions) {
     const index = Number(key)
-    const question = asked[Math.floor(index / groupSize)]!
-    if (finishReason === 'prompt_too_long' || ids === undefined || ids.length === 0) {
+    const offset = Math.floor(index / groupSize)
+    const question = asked[offset]!
+    if (finishReason === 'prompt_too_long') {
+      tooLong.add(offset)
+      continue
+    }
+    if (ids === undefined || ids.length === 0) {
       throw new ElenchusError(
-        'prompt_too_long',
-        `The question "${question.question_id}" leaves no room for an answer (${promptTokens} tokens).`,
+        'protocol_violation',
+        `The backend gave an answer to "${question.question_id}" without ids.`,
       )
     }
     const { correct, answered } = gradeOutput(text, question.gold_answer, config)
@@ -79,7 +93,13 @@ export async function sampleGroups(
       reward: (correct ? 1 : 0) - (ended ? 0 : config.missing_eos_penalty),
     }
   }
-  return asked.map((_, offset) => answers.slice(offset * groupSize, (offset + 1) * groupSize))
+  const offsets = asked.map((_, offset) => offset)
+  return {
+    groups: offsets
+      .filter((offset) => !tooLong.has(offset))
+      .map((offset) => answers.slice(offset * groupSize, (offset + 1) * groupSize)),
+    tooLong: offsets.filter((offset) => tooLong.has(offset)).map((offset) => asked[offset]!.question_id),
+  }
 }
 
 function questionAt(

@@ -31,6 +31,8 @@ export interface PpoSummary {
   readonly stopped_early: number
   /** Questions whose answers were all rewarded alike. */
   readonly groups_without_variance: number
+  /** Questions that left no room for an answer, and were left out. */
+  readonly questions_too_long: number
   readonly first: IterationMetrics
   readonly last: IterationMetrics
   readonly trainable_parameters: number
@@ -44,7 +46,8 @@ export interface PpoSummary {
  * advantages, step. PPO (Schulman et al. 2017), GRPO (Shao et al. 2024) and RLOO (Ahmadian et al. 2024) are
  * this one loop; see `advantages.ts`.
  *
- * @throws ElenchusError `config_invalid`, `capability_missing`, `guard_failed`, `non_finite`, and those of stages.
+ * @throws ElenchusError `config_invalid`, `capability_missing`, `guard_failed`, `non_finite`,
+ *   `prompt_too_long` if no question fits the model, and those of stages.
  */
 export async function runPpo(context: StageContext, input: PpoInput): Promise<PpoSummary> {
   const { config, seed, questions, start } = input

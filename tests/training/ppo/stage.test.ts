@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -6,12 +6,16 @@ import { createTorchBackend, type TorchBackend } from '../../../src/backends/tor
 import { spawnLauncher } from '../../../src/bridge/launchers/spawn.ts'
 import { type PpoConfig, ppoSchema } from '../../../src/config/ppo.ts'
 import { generateQuestions } from '../../../src/problems/arithmetic/generate.ts'
-import { renderAbelPrompt } from '../../../src/prompts/abel.ts'
+import type { ArithmeticQuestion } from '../../../src/problems/arithmetic/question.ts'
+import type { RunEvent } from '../../../src/runs/events.ts'
 import { type PpoSummary, runPpo } from '../../../src/training/ppo/stage.ts'
 import { codeOf } from '../../backends/conformance.ts'
 import { workerPython } from '../../bridge/worker-python.ts'
+import { makeGuesser, makeRandomModel } from './guesser.ts'
 
 const QUESTIONS = generateQuestions({ count: 12, split: 'train', seed: 5, steps: [1] })
+/** Few different answers, so that a guess has a chance: 16 seven times, 1 three times, 6 twice. */
+const GUESSED = generateQuestions({ count: 12, split: 'train', seed: 1, steps: [1], maxOperand: 4 })
 const SMALL = { n_samples: 8, batch_size: 4, group_size: 2, max_new_tokens: 12, learning_rate: 1e-3 }
 
 /** The real worker with a random model: it solves nothing, so rewards are told by the missing end instead. */
@@ -31,26 +35,7 @@ describe.skipIf(workerPython === null)('ppo', () => {
       launcher: spawnLauncher({ devices: 'cpu', threads: 1 }),
       logDirectory: join(folder, 'logs'),
     })
-    const textsPath = join(folder, 'texts.jsonl')
-    const texts = QUESTIONS.map(({ question, answer }) => renderAbelPrompt(question) + answer)
-    writeFileSync(textsPath, texts.map((text) => `${JSON.stringify(text)}\n`).join(''))
-    await backend.createTinyModel({
-      path: model,
-      textsPath,
-      phrasePatterns: [' ?[A-Za-z]+', String.raw` ?\d+`],
-      architecture: {
-        hidden_size: 32,
-        num_layers: 1,
-        num_heads: 2,
-        intermediate_size: 64,
-        max_positions: 256,
-        rope_theta: 100,
-        tie_embeddings: true,
-        attention_bias: false,
-        initializer_range: 0.2,
-      },
-      seed: 1,
-    })
+    await makeRandomModel(backend, model, QUESTIONS)
   })
   afterAll(async () => {
     await backend[Symbol.asyncDispose]()
@@ -61,19 +46,24 @@ describe.skipIf(workerPython === null)('ppo', () => {
     changes: Partial<Record<keyof PpoConfig, unknown>>,
     dir = join(folder, `run${++runs}`),
     signal?: AbortSignal,
-  ): Promise<PpoSummary & { readonly dir: string }> {
+    questions: readonly ArithmeticQuestion[] = QUESTIONS,
+  ): Promise<PpoSummary & { readonly dir: string; readonly warnings: readonly string[] }> {
     const { fingerprint } = await backend.info()
+    const warnings: string[] = []
+    const events = (event: RunEvent): void => {
+      if (event.type === 'warning') warnings.push(event.message)
+    }
     const summary = await runPpo(
-      { backend, events: () => {}, resume: existsSync(dir), signal },
+      { backend, events, resume: existsSync(dir), signal },
       {
         dir,
         config: ppoSchema.parse({ ...SMALL, ...changes }),
         seed: 3,
-        questions: QUESTIONS,
+        questions,
         start: { kind: 'base', fingerprint },
       },
     )
-    return { ...summary, dir }
+    return { ...summary, dir, warnings }
   }
 
   const rowsOf = (dir: string): Record<string, unknown>[] =>
@@ -169,11 +159,72 @@ describe.skipIf(workerPython === null)('ppo', () => {
     expect(await codeOf(train(changes))).toBe('config_invalid')
   })
 
+  test('questions that are too long are left out, counted and named; nothing but them is an error', async () => {
+    const long = { ...QUESTIONS[0]!, question_id: 'long', question: 'apples '.repeat(400) }
+    const changes = { missing_eos_penalty: 1, batch_size: 2 }
+    const mixed = await train(changes, undefined, undefined, [...QUESTIONS.slice(0, 3), long])
+    // 4 questions, gone through twice, two at a time.
+    expect(mixed).toMatchObject({ questions: 8, questions_too_long: 2, iterations: 4 })
+    expect(mixed.warnings).toHaveLength(2)
+    expect(mixed.warnings[0]).toMatch(/no room .*: long\.$/)
+    expect(
+      rowsOf(mixed.dir)
+        .map((row) => Number(row['answers']))
+        .sort(),
+    ).toEqual([2, 2, 4, 4])
+    // Alone in its iteration: that iteration does not take place.
+    const alone = await train({ ...changes, batch_size: 1, n_samples: 4 }, undefined, undefined, [
+      long,
+      ...QUESTIONS.slice(0, 3),
+    ])
+    expect(alone).toMatchObject({ questions: 4, questions_too_long: 1, iterations: 3 })
+    expect(rowsOf(alone.dir).map((row) => row['step'])).toEqual([1, 2, 3])
+    expect(await codeOf(train(changes, undefined, undefined, [long]))).toBe('prompt_too_long')
+  })
+
   test('trains every weight where asked to', async () => {
     const before = await backend.info()
     const { policy } = await train({ lora: null, kl_coef: 0, missing_eos_penalty: 1, n_samples: 4 })
     expect(policy.kind).toBe('base')
     expect(policy.fingerprint).not.toBe(before.fingerprint)
+  })
+
+  describe('of a model that is sometimes right', () => {
+    beforeAll(async () => {
+      await makeGuesser(backend, folder, GUESSED)
+    })
+
+    test.each([
+      ['ppo', { value_warmup: 2 }],
+      ['grpo', {}],
+      ['rloo', {}],
+    ])('%s earns more as it goes', async (algorithm, changes) => {
+      const { dir, ...summary } = await train(
+        {
+          algorithm,
+          ...changes,
+          n_samples: 120,
+          batch_size: 12,
+          group_size: 8,
+          learning_rate: 5e-3,
+          kl_coef: 0,
+          target_kl: null,
+        },
+        undefined,
+        undefined,
+        GUESSED.filter((question) => question.gold_answer === '1'),
+      )
+      const rows = rowsOf(dir)
+      const mean = (part: readonly Record<string, unknown>[], name: string): number =>
+        part.reduce((sum, row) => sum + Number(row[name]), 0) / part.length
+      // Each correct answer is worth 1, and there are groups in which some are and some are not.
+      for (const row of rows) expect(row['reward']).toBe(row['accuracy'])
+      expect(summary.groups_without_variance).toBeLessThan(summary.questions / 2)
+      const [before, after] = [rows.slice(0, 1), rows.slice(-3)].map((part) => mean(part, 'accuracy'))
+      expect(before).toBeGreaterThan(0.1)
+      expect(before).toBeLessThan(0.4)
+      expect(after).toBeGreaterThan(0.7)
+    })
   })
 })
 
