@@ -21,6 +21,13 @@ function report(error: unknown): number {
   return 1
 }
 
+// Whoever read the output may stop reading (`| head`, a closed terminal): no reason to lose a run.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 try {
   await createProgram().parseAsync(normaliseFlags(process.argv))
 } catch (error) {

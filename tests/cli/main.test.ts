@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -41,6 +42,15 @@ describe('usage', () => {
     const { code, stderr } = await elenchus('vrify')
     expect(code).toBe(2)
     expect(stderr).toMatch(/Did you mean verify\?/)
+  })
+
+  test('a reader that goes away (`| head`) is no error', async () => {
+    const child = spawn(process.execPath, [compiled.script('src/cli/main.ts'), 'ppo', '--help'])
+    child.stdout.destroy()
+    let stderr = ''
+    child.stderr.on('data', (text: Buffer) => (stderr += text.toString()))
+    const [code] = (await once(child, 'close')) as [number | null]
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   })
 
   test('every command has help with the names of its settings', async () => {

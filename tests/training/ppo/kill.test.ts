@@ -61,12 +61,12 @@ async function checkpointOf(dir: string): Promise<number> {
 describe.skipIf(workerPython === null)('with the real worker', () => {
   test('kill -9 in the middle of PPO changes no byte of what it ends with', async () => {
     const dirOf = (name: string): string => join(folder, name)
-    const args = (dir: string): string[] => [
-      ...['ppo', '--base-model', model, '--data-path', join(folder, 'questions.jsonl'), '--output', dir],
-      ...['--n-samples', '160', '--batch-size', '4', '--group-size', '4', '--save-every', '8', '--seed', '3'],
-      ...['--learning-rate', '1e-3', '--value-warmup', '2', '--kl-target', '0.05', '--kl-horizon', '50'],
-      ...['--max-new-tokens', '12', '--deterministic', '--threads', '1', '--json', '--resume'],
-    ]
+    const flags =
+      `ppo --base-model ${model} --data-path ${join(folder, 'questions.jsonl')} ` +
+      '--n-samples 160 --batch-size 4 --group-size 4 --save-every 8 --seed 3 --max-new-tokens 12 ' +
+      '--learning-rate 1e-3 --value-warmup 2 --kl-target 0.05 --kl-horizon 50 ' +
+      '--deterministic --threads 1 --json --resume'
+    const args = (dir: string): string[] => [...flags.split(' '), '--output', dir]
     const calm = await elenchus.run(...args(dirOf('calm')))
     expect(calm.code, calm.stderr).toBe(0)
 

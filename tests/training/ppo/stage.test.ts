@@ -170,7 +170,7 @@ describe.skipIf(workerPython === null)('ppo', () => {
     expect(
       rowsOf(mixed.dir)
         .map((row) => Number(row['answers']))
-        .sort(),
+        .sort((a, b) => a - b),
     ).toEqual([2, 2, 4, 4])
     // Alone in its iteration: that iteration does not take place.
     const alone = await train({ ...changes, batch_size: 1, n_samples: 4 }, undefined, undefined, [
