@@ -40,6 +40,15 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
     const { summary, stderr } = await run(output)
     expect(stderr).not.toContain('"stage_failed"')
     expect(summary).toMatchObject({ pipeline: 'abel', held_out: 20, seed: 5, rollouts: { answers: 48 } })
+    const aNumber = expect.any(Number) as number
+    expect(summary).toMatchObject({
+      wall_seconds: aNumber,
+      base: { accuracy: aNumber },
+      ppo: { accuracy: aNumber },
+      dpo: { accuracy: aNumber },
+      mcnemar: { base_ppo: aNumber, ppo_dpo: aNumber },
+      pairs: { correctness: aNumber, coherence: aNumber },
+    })
     for (const row of [summary.base, summary.ppo, summary.dpo, summary.control]) {
       expect(row?.evaluation.metrics.questions).toBe(20)
       expect(row?.evaluation.coherence?.s_wm?.n).toBe(20)
