@@ -47,6 +47,7 @@ export function openTorch(
       threads: config.threads,
       ...(config.gpus.length > 0 && { devices: config.gpus }),
     }),
+    ...(config.num_processes !== undefined && { ranks: config.num_processes }),
     logDirectory: options.logDirectory,
     onWarning: (message) => options.events({ type: 'warning', stage: 'backend', message }),
   })

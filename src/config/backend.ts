@@ -10,6 +10,12 @@ export const backendSchema = z.strictObject({
     .describe(
       'Devices relative to CUDA_VISIBLE_DEVICES, one worker each; empty: one worker on the default device.',
     ),
+  num_processes: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('Workers; absent: one per device. On the CPU this is the way to have several.'),
   launcher: z.enum(['spawn']).default('spawn'),
   deterministic: z
     .boolean()
