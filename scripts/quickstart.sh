@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, then runs a whole pipeline for real on this machine, without any download of a model.
-#   ./scripts/quickstart.sh [oak|abel] [--set key=value ...] [--resume]
+# Run again, it goes on where it was interrupted, or shows the finished run's table; with other settings it first moves the
+# run that is there to DIR.1.
+#   ./scripts/quickstart.sh [oak|abel] [--set key=value ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 pipeline=oak
@@ -11,4 +13,4 @@ case "${1:-}" in
     ;;
 esac
 ./scripts/setup.sh
-exec node dist/cli/main.js run "configs/tiny.$pipeline.yaml" "$@"
+exec node dist/cli/main.js run "configs/tiny.$pipeline.yaml" --resume --set-aside "$@"

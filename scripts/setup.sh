@@ -62,6 +62,10 @@ else
   if [ "$requirements" = requirements.txt ]; then echo "$wanted" >.setup/pip; else echo "$wanted_dev" >.setup/pip-dev; fi
 fi
 
-npm run --silent build >&2
-chmod +x dist/cli/main.js
+wanted="$(find src -name '*.ts' -print0 | LC_ALL=C sort -z | xargs -0 cat tsconfig.json tsconfig.build.json package-lock.json | hash_of)"
+if [ ! -e dist/cli/main.js ] || stale build "$wanted"; then
+  npm run --silent build >&2
+  chmod +x dist/cli/main.js
+  echo "$wanted" >.setup/build
+fi
 echo "setup: ready" >&2

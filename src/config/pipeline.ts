@@ -4,3 +4,4 @@ import { oakSchema } from './oak.ts'
 
 /** A configuration file of `elenchus run`: its key `pipeline` says which. */
 export const pipelineSchema = z.discriminatedUnion('pipeline', [oakSchema, abelSchema])
+export type PipelineConfig = z.infer<typeof pipelineSchema>

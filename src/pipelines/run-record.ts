@@ -1,8 +1,16 @@
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { writeJsonAtomic } from '../runs/atomic.ts'
 import { readJson } from '../runs/manifest.ts'
 import { versions } from '../runs/versions.ts'
+
+const attemptSchema = z.looseObject({
+  started_at: z.iso.datetime(),
+  /** Absent while it runs, and after a kill until the next attempt fills it in. */
+  ended_at: z.iso.datetime().optional(),
+})
+type Attempt = z.infer<typeof attemptSchema>
 
 /** `run.json` of a pipeline's directory: what was run. Its stages have manifests of their own. */
 export const runRecordSchema = z.looseObject({
@@ -11,6 +19,7 @@ export const runRecordSchema = z.looseObject({
   started_at: z.iso.datetime(),
   /** Absent while it is unfinished. */
   finished_at: z.iso.datetime().optional(),
+  attempts: z.array(attemptSchema).default([]),
   versions: z.record(z.string(), z.string()),
   /** The resolved configuration. */
   config: z.unknown(),
@@ -25,24 +34,68 @@ export async function readRunRecord(dir: string): Promise<RunRecord | undefined>
 /**
  * Runs a pipeline between two writings of its record. An attempt that a stage refuses because its settings
  * changed does not replace the settings of those before it.
+ *
+ * @param run gets a clock: the seconds that all attempts have taken so far. Looking again at a finished run
+ *   is no attempt.
  */
 export async function recorded<T>(
   config: { readonly pipeline: 'oak' | 'abel'; readonly output: string },
-  run: () => Promise<T>,
+  run: (wallSeconds: () => number) => Promise<T>,
 ): Promise<T> {
   const path = join(config.output, 'run.json')
   const before = await readRunRecord(config.output)
-  const record: RunRecord = {
+  const earlier = await ended(before?.attempts ?? [], config.output)
+  const attempt: Attempt = { started_at: new Date().toISOString() }
+  const record = (attempts: readonly Attempt[]): RunRecord => ({
     format: 1,
     pipeline: config.pipeline,
-    started_at: before?.started_at ?? new Date().toISOString(),
+    started_at: before?.started_at ?? attempt.started_at,
+    ...(before?.finished_at !== undefined && { finished_at: before.finished_at }),
+    attempts: [...attempts],
     versions: versions(),
     config,
+  })
+  if (before?.finished_at !== undefined) {
+    const result = await run(() => secondsOf(earlier))
+    await writeJsonAtomic(path, record(earlier))
+    return result
   }
-  if (before === undefined) await writeJsonAtomic(path, record)
-  const result = await run()
-  // A finished run that is only looked at again keeps its time.
-  const finished_at = before?.finished_at ?? new Date().toISOString()
-  await writeJsonAtomic(path, { ...record, finished_at })
-  return result
+  // The settings of an unfinished run stay recorded until this attempt has got through with its own.
+  const during = [...earlier, attempt]
+  await writeJsonAtomic(path, before === undefined ? record(during) : { ...before, attempts: during })
+  const wallSeconds = (): number =>
+    secondsOf([...earlier, { ...attempt, ended_at: new Date().toISOString() }])
+  try {
+    const result = await run(wallSeconds)
+    const finished_at = new Date().toISOString()
+    await writeJsonAtomic(path, {
+      ...record([...earlier, { ...attempt, ended_at: finished_at }]),
+      finished_at,
+    })
+    return result
+  } catch (error) {
+    const attempts = [...earlier, { ...attempt, ended_at: new Date().toISOString() }]
+    await writeJsonAtomic(path, { ...(before ?? record(attempts)), attempts })
+    throw error
+  }
+}
+
+/** Gives an attempt that was killed its end: the last time that anything was written. */
+async function ended(attempts: readonly Attempt[], output: string): Promise<Attempt[]> {
+  const last = attempts.at(-1)
+  if (last === undefined || last.ended_at !== undefined) return [...attempts]
+  let newest = Date.parse(last.started_at)
+  for (const file of await readdir(output, { recursive: true })) {
+    const { mtimeMs } = await stat(join(output, file))
+    newest = Math.max(newest, mtimeMs)
+  }
+  return [...attempts.slice(0, -1), { ...last, ended_at: new Date(newest).toISOString() }]
+}
+
+function secondsOf(attempts: readonly Attempt[]): number {
+  let seconds = 0
+  for (const { started_at, ended_at = started_at } of attempts) {
+    seconds += (Date.parse(ended_at) - Date.parse(started_at)) / 1000
+  }
+  return seconds
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { loadConfig, parseOverride } from '../../config/load.ts'
-import { pipelineSchema } from '../../config/pipeline.ts'
+import { pipelineSchema, type PipelineConfig } from '../../config/pipeline.ts'
+import { setAside } from '../../pipelines/set-aside.ts'
 import { collect } from '../collect.ts'
 import { runAbelConfig } from './abel.ts'
 import { runOakConfig } from './oak.ts'
@@ -12,6 +13,7 @@ export function runCommand(): Command {
     .argument('<config>', 'YAML file, for example configs/tiny.oak.yaml or configs/tiny.abel.yaml')
     .option('--set <key=value>', 'override a setting, for example --set dpo.beta=0.2', collect, [])
     .option('--resume', 'continue an interrupted run')
+    .option('--set-aside', 'move a run with other settings out of the way (to DIR.1) instead of refusing')
     .option('--dry-run', 'print the resolved configuration and stop')
     .option('--json', 'print the summary as JSON, and events as JSON lines on stderr')
     .addHelpText(
@@ -20,12 +22,23 @@ export function runCommand(): Command {
     )
     .action(async (path: string, options: RunOptions) => {
       const config = await loadConfig(path, pipelineSchema, options.set.map(parseOverride))
+      if (options.setAside === true && options.dryRun !== true) await makeRoom(config)
       await (config.pipeline === 'oak' ? runOakConfig(config, options) : runAbelConfig(config, options))
     })
 }
 
+async function makeRoom(config: PipelineConfig): Promise<void> {
+  const moved = await setAside(config)
+  if (moved === undefined) return
+  const differences = moved.differences.map((line) => `  ${line}\n`).join('')
+  process.stderr.write(
+    `${config.output} held a run with other settings; it is now ${moved.path}\n${differences}`,
+  )
+}
+
 interface RunOptions {
   readonly set: readonly string[]
+  readonly setAside?: boolean
   readonly resume?: boolean
   readonly dryRun?: boolean
   readonly json?: boolean

@@ -25,11 +25,14 @@ import { abelSummary, type AbelSummary } from './summary.ts'
  */
 export async function runAbel(context: PipelineContext, config: AbelConfig): Promise<AbelSummary> {
   await mkdir(config.output, { recursive: true })
-  return recorded(config, () => runStages(context, config))
+  return recorded(config, (wallSeconds) => runStages(context, config, wallSeconds))
 }
 
-async function runStages(context: PipelineContext, config: AbelConfig): Promise<AbelSummary> {
-  const began = performance.now()
+async function runStages(
+  context: PipelineContext,
+  config: AbelConfig,
+  wallSeconds: () => number,
+): Promise<AbelSummary> {
   const data = await prepareAbelData(config)
   const run: AbelRun = { context, config, data }
   const base = await prepareAbelBase(context, config, data)
@@ -49,7 +52,7 @@ async function runStages(context: PipelineContext, config: AbelConfig): Promise<
   const summary = await abelSummary({
     seed: config.seed,
     heldOut: data.heldOut.length,
-    wallSeconds: (performance.now() - began) / 1000,
+    wallSeconds: wallSeconds(),
     base: baseRow,
     ppo: ppoRow,
     dpo: dpoRow,

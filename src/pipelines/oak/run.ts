@@ -25,11 +25,14 @@ import { oakSummary, rowOf, type OakRow, type OakSummary } from './summary.ts'
  */
 export async function runOak(context: PipelineContext, config: OakConfig): Promise<OakSummary> {
   await mkdir(config.output, { recursive: true })
-  return recorded(config, () => runStages(context, config))
+  return recorded(config, (wallSeconds) => runStages(context, config, wallSeconds))
 }
 
-async function runStages(context: PipelineContext, config: OakConfig): Promise<OakSummary> {
-  const began = performance.now()
+async function runStages(
+  context: PipelineContext,
+  config: OakConfig,
+  wallSeconds: () => number,
+): Promise<OakSummary> {
   const data = await prepareOakData(config)
   const base = await prepareBase(context, config, data)
   const run: OakRun = { context, config, data, base }
@@ -64,7 +67,7 @@ async function runStages(context: PipelineContext, config: OakConfig): Promise<O
     rows,
     controls,
     also,
-    wallSeconds: (performance.now() - began) / 1000,
+    wallSeconds: wallSeconds(),
   })
   await writeJsonAtomic(join(config.output, 'summary.json'), summary)
   return summary
