@@ -53,7 +53,7 @@ export const ERROR_CODES = {
     hint: 'The evaluation ran; its result is below what --gate asks for.',
   },
   // environment (exit 3)
-  environment: { retryable: false, exit: 3, hint: 'Run ./scripts/setup.sh.' },
+  environment: { retryable: false, exit: 3, hint: 'Run `elenchus doctor`: it says what is missing.' },
   // wire and workers (exit 1)
   protocol_violation: {
     retryable: false,

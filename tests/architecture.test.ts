@@ -21,6 +21,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   backends: ['bridge', 'runs'],
   bridge: ['runs'],
   entailment: ['logic', 'problems'],
+  environment: ['bridge', 'runs'],
   // stages
   rollouts: ['config', 'problems', 'prompts', 'answers', 'regime-w', 'backends', 'runs'],
   traces: ['config', 'logic', 'problems', 'prompts', 'backends', 'runs', 'entailment'],
@@ -84,6 +85,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'runs',
     'logic',
     'entailment',
+    'environment',
   ],
 }
 

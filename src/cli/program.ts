@@ -4,6 +4,7 @@ import { abelCommand } from './commands/abel.ts'
 import { baselineCommand } from './commands/baseline.ts'
 import { compareCommand } from './commands/compare.ts'
 import { dataCommand } from './commands/data.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { dpoCommand } from './commands/dpo.ts'
 import { evaluateCommand } from './commands/evaluate.ts'
 import { explainCommand } from './commands/explain.ts'
@@ -16,6 +17,7 @@ import { regimeWCommand } from './commands/regime-w.ts'
 import { reportCommand } from './commands/report.ts'
 import { rolloutsCommand } from './commands/rollouts.ts'
 import { runCommand } from './commands/run.ts'
+import { setupCommand } from './commands/setup.ts'
 import { sftCommand } from './commands/sft.ts'
 import { tracesCommand } from './commands/traces.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -40,6 +42,8 @@ const COMMANDS = [
   regimeWCommand,
   dataCommand,
   mergeCommand,
+  doctorCommand,
+  setupCommand,
 ]
 
 export function createProgram(): Command {

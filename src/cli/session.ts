@@ -8,6 +8,8 @@ export interface Session {
   readonly signal: AbortSignal
   /** Prints the result on stdout: `document` with --json, `text` otherwise. */
   readonly print: (text: string, document: unknown) => void
+  /** A line on stderr for the person who watches. */
+  readonly note: (text: string) => void
 }
 
 export interface OutputOptions {
@@ -41,6 +43,7 @@ export async function withSession<T>(
     return await command({
       events: progress.events,
       signal: controller.signal,
+      note: (text) => progress.note(text),
       print: (text, document) => {
         progress.end()
         process.stdout.write(options.json === true ? `${JSON.stringify(document)}\n` : `${text}\n`)

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { execa } from 'execa'
 import { ElenchusError } from '../../errors.ts'
+import { interpreterOf, nearestProjectEnvironment, userEnvironment } from './python-places.ts'
 
 /** Folder of this package, from `src/bridge/launchers` as from `dist/bridge/launchers`. */
 const PACKAGE_ROOT = resolve(import.meta.dirname, '../../..')
@@ -18,10 +19,20 @@ missing = [name for name in ${JSON.stringify(MODULES)} if importlib.util.find_sp
 print(json.dumps({'version': list(sys.version_info[:2]), 'missing': missing}))
 `
 
-/** The interpreter for workers: the option, ELENCHUS_PYTHON, the package's own environment, `python3`. */
+/**
+ * The interpreter for workers: the option, ELENCHUS_PYTHON, the environment that `elenchus setup` made for this
+ * project, the package's own (in a checkout), the user's, `python3`.
+ */
 export function choosePython(option: string | undefined): string {
-  const own = join(PACKAGE_ROOT, '.venv/bin/python')
-  const candidates = [option, process.env['ELENCHUS_PYTHON'], existsSync(own) ? own : undefined]
+  const project = nearestProjectEnvironment(process.cwd())
+  const candidates = [
+    option,
+    process.env['ELENCHUS_PYTHON'],
+    project && interpreterOf(project),
+    ...[interpreterOf(join(PACKAGE_ROOT, '.venv')), interpreterOf(userEnvironment())].filter((path) =>
+      existsSync(path),
+    ),
+  ]
   return candidates.find((candidate) => candidate !== undefined && candidate !== '') ?? 'python3'
 }
 
@@ -38,7 +49,7 @@ export async function checkPython(python: string): Promise<void> {
   })
   const unusable = (why: string): ElenchusError =>
     new ElenchusError('environment', `The Python interpreter "${python}" cannot run workers: ${why}`, {
-      hint: 'Run ./scripts/setup.sh, or name another interpreter with ELENCHUS_PYTHON.',
+      hint: 'Run `elenchus setup` (in a checkout ./scripts/setup.sh), or name another interpreter with ELENCHUS_PYTHON.',
       details: { python },
     })
   if (probe.failed)
