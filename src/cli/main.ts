@@ -3,6 +3,7 @@ import { CommanderError } from 'commander'
 import { ElenchusError } from '../errors.ts'
 import { normaliseFlags } from './flags.ts'
 import { createProgram } from './program.ts'
+import { refuseTypos } from './typos.ts'
 
 /** Prints what went wrong, where, and what to do; returns the exit status of section "The command line". */
 function report(error: unknown): number {
@@ -29,7 +30,10 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 try {
-  await createProgram().parseAsync(normaliseFlags(process.argv))
+  const program = createProgram()
+  const argv = normaliseFlags(process.argv)
+  refuseTypos(program, argv.slice(2))
+  await program.parseAsync(argv)
 } catch (error) {
   process.exitCode = report(error)
 }

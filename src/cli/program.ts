@@ -3,12 +3,14 @@ import { versions } from '../runs/versions.ts'
 import { abelCommand } from './commands/abel.ts'
 import { baselineCommand } from './commands/baseline.ts'
 import { compareCommand } from './commands/compare.ts'
+import { completionCommand } from './commands/completion.ts'
 import { dataCommand } from './commands/data.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { dpoCommand } from './commands/dpo.ts'
 import { evaluateCommand } from './commands/evaluate.ts'
 import { explainCommand } from './commands/explain.ts'
 import { gradeCommand } from './commands/grade.ts'
+import { initCommand } from './commands/init.ts'
 import { mergeCommand } from './commands/merge.ts'
 import { oakCommand } from './commands/oak.ts'
 import { ppoCommand } from './commands/ppo.ts'
@@ -17,6 +19,7 @@ import { regimeWCommand } from './commands/regime-w.ts'
 import { reportCommand } from './commands/report.ts'
 import { rolloutsCommand } from './commands/rollouts.ts'
 import { runCommand } from './commands/run.ts'
+import { schemaCommand } from './commands/schema.ts'
 import { setupCommand } from './commands/setup.ts'
 import { sftCommand } from './commands/sft.ts'
 import { tracesCommand } from './commands/traces.ts'
@@ -44,6 +47,9 @@ const COMMANDS = [
   mergeCommand,
   doctorCommand,
   setupCommand,
+  initCommand,
+  schemaCommand,
+  completionCommand,
 ]
 
 export function createProgram(): Command {

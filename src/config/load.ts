@@ -3,6 +3,8 @@ import { isMap, isNode, isScalar, LineCounter, parse as parseYaml, parseDocument
 import type { Document } from 'yaml'
 import type * as z from 'zod'
 import { ElenchusError } from '../errors.ts'
+import { keysAt } from './keys.ts'
+import { didYouMean } from './nearest.ts'
 
 /** An override `a.b.c=value` of the command line; the value is read as YAML. */
 export interface Override {
@@ -59,10 +61,10 @@ export function parseConfig<T>(
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const messages = result.error.issues.flatMap((issue) =>
-    describeIssue(issue, value).map(({ at, message }) => {
+    describeIssue(issue, value).map(({ at, message, unknown }) => {
       const source = overrides.find((o) => isPrefix(o.path, at) || isPrefix(at, o.path))
       const where = source?.source ?? locate(document, lines, path, at)
-      return `${where}: ${message}`
+      return `${where}: ${message}${unknown === undefined ? '' : allowedAt(schema, at, unknown)}`
     }),
   )
   throw new ElenchusError('config_invalid', messages.join('\n'))
@@ -88,17 +90,32 @@ function applyOverride(root: unknown, override: Override): void {
   }
 }
 
+/** What would have been right instead of a key that is not known. */
+function allowedAt(schema: z.core.$ZodType, at: readonly PropertyKey[], unknown: string): string {
+  const keys = keysAt(schema, at.slice(0, -1))
+  if (keys.length === 0) return ''
+  return `;${didYouMean(unknown, keys)} Allowed here: ${keys.join(', ')}.`
+}
+
+interface Described {
+  readonly at: readonly PropertyKey[]
+  readonly message: string
+  /** A key that the schema does not know. */
+  readonly unknown?: string
+}
+
 /** One message per offending key, with its path from the top level. */
 function describeIssue(
   issue: z.core.$ZodIssue,
   root: unknown,
   base: readonly PropertyKey[] = [],
-): { at: readonly PropertyKey[]; message: string }[] {
+): Described[] {
   const path = [...base, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       at: [...path, key],
       message: `unknown key "${[...path, key].join('.')}"`,
+      unknown: key,
     }))
   }
   // Without branches it is a discriminator that names none of them, which is said like any other value.

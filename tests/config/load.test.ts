@@ -53,6 +53,15 @@ test.each([
   expect(failure(text)).toMatch(expected)
 })
 
+test('an unknown key is answered with the one that was meant, and with all that are allowed', () => {
+  expect(failure('dpo:\n  beta: 1\n  los: ipo\ndata:\n  count: 3\n')).toContain(
+    'unknown key "dpo.los"; Did you mean loss? Allowed here: beta, loss.',
+  )
+  expect(failure('dpo:\n  beta: 1\ndata:\n  count: 3\n  zebra: 1\n')).toMatch(
+    /unknown key "data\.zebra"; Allowed here: files, count\.$/,
+  )
+})
+
 test('an override that does not fit is named as such', () => {
   expect(failure(good, ['dpo.beta=-1'])).toMatch(/--set dpo\.beta=-1: dpo\.beta is -1/)
   expect(failure(good, ['dpo.beta.x=1'])).toMatch(/dpo\.beta has no keys below it/)

@@ -113,6 +113,10 @@ function inspectCommand(): Command {
     .description('counts, balance, lengths and leaks between files')
     .requiredOption('--data <files...>', 'problem files; each is one set')
     .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      '\nExample:\n  elenchus data inspect --data data/processed/prontoqa_train.jsonl data/processed/prontoqa_test.jsonl',
+    )
     .action(async (options: DataOptions) => {
       await withSession(options, async ({ print }) => {
         const sets: Record<string, readonly Problem[]> = {}
