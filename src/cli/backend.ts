@@ -12,17 +12,18 @@ export function addBackendFlags(command: Command): Command {
   return addSchemaFlags(command, backendSchema, ['gpus'])
     .option('--gpus <list>', 'devices relative to CUDA_VISIBLE_DEVICES, one worker each, for example 0,1,2,3')
     .option('--num-gpus <n>', 'the first n devices')
+    .option('--nproc-per-node <n>', "torchrun's name for --num-processes")
 }
 
 export function readBackendFlags(options: Readonly<Record<string, unknown>>): BackendConfig {
-  const { gpus, numGpus } = options
+  const { gpus, numGpus, numProcesses, nprocPerNode } = options
   const list =
     typeof gpus === 'string'
       ? parseGpus(gpus)
       : typeof numGpus === 'string'
         ? Array.from({ length: Number(numGpus) }, (_, index) => index)
         : []
-  return readSchemaFlags(backendSchema, { ...options, gpus: list })
+  return readSchemaFlags(backendSchema, { ...options, gpus: list, numProcesses: numProcesses ?? nprocPerNode })
 }
 
 /** `0,1,2,3` as numbers. What is no number is left for the schema to refuse. */
