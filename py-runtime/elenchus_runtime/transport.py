@@ -9,6 +9,7 @@ filling its memory.
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import socket
 import sys
@@ -24,6 +25,7 @@ import zmq
 
 from .connection import Connection
 from .errors import WorkerError
+from .hygiene import PARENT_GONE
 from .job import Job
 from .protocol import Blobs, Header, Kind, decode_message, encode_message
 from .pulse import Pulse
@@ -88,6 +90,7 @@ class Transport:
         self._wake_out.setblocking(False)
         self._stopping = False
         self._welcomed = False
+        self._heard = time.monotonic()
         self._thread = threading.Thread(target=self._run, name='transport', daemon=True)
 
     # Called by the compute loop
@@ -165,6 +168,13 @@ class Transport:
             # ZeroMQ's own threads answer these even while Python is held up.
             dealer.setsockopt(zmq.HEARTBEAT_IVL, max(1, int(self._connection.heartbeat_s * 1000)))
             dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 30_000)
+            keys = self._connection.curve
+            if keys is not None:
+                dealer.curve_serverkey = keys.server_key.encode()
+                dealer.curve_publickey = keys.public_key.encode()
+                dealer.curve_secretkey = keys.secret_key.encode()
+            elif not self._connection.endpoint.startswith('ipc://'):
+                raise WorkerError('environment', f'{self._connection.endpoint} without keys is not trusted.')
             dealer.connect(self._connection.endpoint)
             dealer.send_multipart(encode_message('hello', HELLO_ID, self._hello))
             self._serve(dealer)
@@ -188,6 +198,7 @@ class Transport:
                 self.refusal = f'No welcome from {self._connection.endpoint} within {WELCOME_TIMEOUT_S:g} s.'
                 return
             poller.register(dealer, zmq.POLLIN | (zmq.POLLOUT if blocked else 0))
+            self._leave_if_orphaned()
             ready = dict(poller.poll(1000))
             if self._wake_in.fileno() in ready:
                 self._drain_wake()
@@ -195,6 +206,14 @@ class Transport:
                 self._receive(dealer)
             if self.refusal is not None:
                 return
+
+    def _leave_if_orphaned(self) -> None:
+        """Ends the process, whatever it computes: nobody would ever ask for the result."""
+        limit = self._connection.orphan_s
+        if limit is None or not self._welcomed or time.monotonic() - self._heard < limit:
+            return
+        print(f'The orchestrator has been silent for {limit:g} s.', file=sys.stderr, flush=True)
+        os._exit(PARENT_GONE)
 
     def _drain_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -224,6 +243,7 @@ class Transport:
                 frames = dealer.recv_multipart(flags=zmq.NOBLOCK)
             except zmq.Again:
                 return
+            self._heard = time.monotonic()
             try:
                 header, blobs = decode_message(frames)
             except WorkerError as error:

@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 
-from .hygiene import leave_if_orphaned, leave_with_parent
+from .hygiene import leave_with_orchestrator, leave_with_parent, watch_death_pipe
 
 HANDSHAKE_FAILED = 3
 """Exit status of a worker that was not welcomed or found no connection file."""
@@ -20,7 +20,7 @@ HANDSHAKE_FAILED = 3
 
 def main() -> int:
     leave_with_parent()
-    from .connection import read_connection
+    from .connection import STDIN, read_connection
     from .errors import WorkerError
     from .pulse import Pulse
     from .transport import Transport
@@ -30,7 +30,11 @@ def main() -> int:
     except WorkerError as error:
         print(f'{error.code}: {error}', file=sys.stderr)
         return HANDSHAKE_FAILED
-    leave_if_orphaned(connection.parent_pid)
+    if os.environ.get('ELENCHUS_DEATH_PIPE') == '1' or os.environ['ELENCHUS_CONNECTION'] == STDIN:
+        watch_death_pipe()
+    leave_with_orchestrator(connection.parent_pid, connection.process_space)
+    if connection.log_folder is not None:
+        write_own_log(connection.log_folder, connection.rank, connection.epoch)
 
     from .environment import greeting, pick_device
 
@@ -54,6 +58,16 @@ def main() -> int:
         print(f'Handshake refused. {transport.refusal}', file=sys.stderr)
         return HANDSHAKE_FAILED
     return 0
+
+
+def write_own_log(folder: str, rank: int, epoch: int) -> None:
+    """What is printed from now on goes to a file of this rank, not to the launcher's common stream."""
+    os.makedirs(folder, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    log = os.open(os.path.join(folder, f'worker-{rank}.{epoch}.log'), flags, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
 
 
 if __name__ == '__main__':

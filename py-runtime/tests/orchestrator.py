@@ -18,9 +18,11 @@ import msgspec
 import numpy as np
 import zmq
 
+from elenchus_runtime.hygiene import own_process_space
 from elenchus_runtime.protocol import PROTOCOL, decode_message, encode_message
 
 TOKEN = 'token-of-this-launch'
+LAUNCH = 'name-of-this-launch'
 
 
 class FailedError(Exception):
@@ -95,7 +97,9 @@ class Orchestrator:
         path = self.directory / 'connection.json'
         fields = {
             'endpoint': self.endpoint,
-            'token': TOKEN,
+            'launch': LAUNCH,
+            'tokens': {'0': TOKEN},
+            'process_space': own_process_space(),
             'epoch': 0,
             'parent_pid': os.getpid(),
             'heartbeat_s': 1.0,

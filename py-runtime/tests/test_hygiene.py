@@ -10,11 +10,12 @@ from test_transport import wait_until_dead
 
 # The one way that works under any launcher and system.
 WATCHES_ITS_PARENT = """
-import os
-from elenchus_runtime.hygiene import _watch_parent
+import os, time
+from elenchus_runtime.hygiene import _watch
 parent = os.getppid()
+_watch(lambda: os.getppid() == parent)
 print(os.getpid(), flush=True)
-_watch_parent(parent)
+time.sleep(600)
 """
 # A long call into C that holds the interpreter's lock: none of our threads can look at anything.
 HOLDS_THE_LOCK = """

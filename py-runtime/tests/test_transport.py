@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import TEXTS
-from orchestrator import TOKEN, FailedError, Message, Orchestrator, raw_header, request_frames
+from orchestrator import LAUNCH, TOKEN, FailedError, Message, Orchestrator, raw_header, request_frames
 
 from elenchus_runtime.protocol import FRAME_BYTES, encode_message
 
@@ -66,7 +66,7 @@ def test_hello_says_what_the_orchestrator_must_know(worker: Orchestrator) -> Non
     assert (hello['token'], hello['rank'], hello['epoch'], hello['protocol']) == (TOKEN, 0, 0, 1)
     assert worker.process is not None
     assert hello['pid'] == worker.process.pid
-    assert worker.peer == b'0#0'
+    assert worker.peer == f'0#0#{LAUNCH}'.encode()
     assert 'train.dpo' in hello['capabilities']
     assert hello['versions']['torch'] != 'absent'
     assert hello['credits'] > 0
@@ -277,7 +277,7 @@ def test_a_refused_worker_says_why_and_leaves() -> None:
         hello = orchestrator.receive()
         body = {'code': 'handshake_refused', 'message': 'wrong token', 'retryable': False, 'details': {}}
         orchestrator.send_raw(encode_message('error', hello.id, body))
-        assert process.wait(timeout=10) == 3
+        assert process.wait(timeout=120) == 3
         assert 'handshake_refused: wrong token' in orchestrator.log()
 
 

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ElenchusError } from '../errors.ts'
 import { RequestCall, type Call, type CallOptions, type OpenCall, type WorkerRef } from './call.ts'
-import { writeConnectionFile } from './connection-file.ts'
-import type { Launcher } from './launcher.ts'
+import { writeConnectionFile, type Connection } from './connection-file.ts'
+import type { Launch, Launcher } from './launcher.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { WorkerLink } from './link.ts'
 import type { Hello } from './protocol/control.ts'
@@ -16,6 +16,8 @@ export interface WorkerGroupOptions {
   readonly launcher: Launcher
   /** Workers; as many as the launcher has devices for if absent. */
   readonly ranks?: number
+  /** Address of this machine that ranks on other machines reach; everything on it is encrypted. */
+  readonly listen?: string | undefined
   /** Every start of a worker writes `worker-RANK.EPOCH.log` there. */
   readonly logDirectory: string
   readonly limits?: Partial<Limits>
@@ -39,6 +41,8 @@ interface Slot {
 }
 
 const HEARTBEAT_S = 1
+/** In the log folder, where ranks on other machines find it. */
+export const CONNECTION_FILE = 'connection.json'
 
 /**
  * A group of persistent workers behind one socket. Requests go to whichever worker is free, or to the one
@@ -76,6 +80,7 @@ export class WorkerGroup implements AsyncDisposable {
   static async start(options: WorkerGroupOptions): Promise<WorkerGroup> {
     await options.launcher.prepare()
     await mkdir(options.logDirectory, { recursive: true })
+    await clearLeftovers(options)
     const group = new WorkerGroup(options, await SocketDirectory.create())
     try {
       await group.#start()
@@ -87,14 +92,22 @@ export class WorkerGroup implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    this.#socket = await WorkerSocket.bind(this.#directory.endpoint, (routingId, frames) => {
+    // Who does not know the name of a launch belongs to no link: a stranger is not even listened to.
+    const handler = (routingId: string, frames: readonly Uint8Array[]): void => {
       this.#links.get(routingId)?.receive(frames)
-    })
+    }
+    const { listen } = this.#options
+    this.#socket =
+      listen === undefined
+        ? await WorkerSocket.bind(this.#directory.endpoint, handler)
+        : await WorkerSocket.bindEncrypted(listen, handler)
     this.#ticking = setInterval(() => {
       for (const link of this.#links.values()) link.tick()
     }, this.#heartbeatS * 1000)
-    const ranks = Array.from({ length: this.size }, (_, rank) => rank)
-    const links = await this.#launch(ranks.map((rank) => ({ rank, epoch: 0 })))
+    const links = await this.#launch(
+      Array.from({ length: this.size }, (_, rank) => rank),
+      0,
+    )
     for (const link of links) {
       this.#slots.push({ rank: link.rank, link, restartsLeft: this.#options.restarts ?? 0, restarting: null })
     }
@@ -102,36 +115,46 @@ export class WorkerGroup implements AsyncDisposable {
   }
 
   /** Starts processes for the given ranks; their links are `starting`. */
-  async #launch(starts: readonly WorkerRef[]): Promise<readonly WorkerLink[]> {
-    const launches = await Promise.all(
-      starts.map(async ({ rank, epoch }) => {
-        const token = randomBytes(32).toString('hex')
-        const connectionFile = join(this.#directory.path, `${rank}.${epoch}.json`)
-        await writeConnectionFile(connectionFile, {
-          endpoint: this.#directory.endpoint,
-          token,
-          epoch,
-          parentPid: process.pid,
-          heartbeatS: this.#heartbeatS,
-        })
-        const logFile = join(this.#options.logDirectory, `worker-${rank}.${epoch}.log`)
-        const link = this.#connect({ rank, epoch }, token, logFile)
-        return { link, spec: { rank, worldSize: this.size, connectionFile, logFile } }
-      }),
-    )
-    const processes = await this.#options.launcher.launch(launches.map(({ spec }) => spec))
-    return launches.map(({ link }) => {
+  async #launch(ranks: readonly number[], epoch: number): Promise<readonly WorkerLink[]> {
+    const launch = await this.#prepareLaunch(ranks, epoch)
+    const links = launch.ranks.map(({ rank, logFile }) => this.#connect(rank, launch, logFile))
+    const processes = await this.#options.launcher.launch(launch)
+    for (const link of links) {
       const started = processes.find(({ rank }) => rank === link.rank)
       if (started === undefined) {
         throw new ElenchusError('internal', `The launcher did not start rank ${link.rank}.`)
       }
       link.attach(started)
-      return link
-    })
+    }
+    return links
   }
 
-  #connect({ rank, epoch }: WorkerRef, token: string, logFile: string): WorkerLink {
-    const routingId = routingIdOf({ rank, epoch })
+  async #prepareLaunch(ranks: readonly number[], epoch: number): Promise<Launch> {
+    const { launcher, logDirectory, listen } = this.#options
+    const name = randomBytes(8).toString('hex')
+    const curve = this.#socket?.admit()
+    const connection: Connection = {
+      endpoint: this.#socket?.endpoint ?? '',
+      launch: name,
+      tokens: new Map(ranks.map((rank) => [rank, randomBytes(32).toString('hex')])),
+      epoch,
+      parentPid: process.pid,
+      heartbeatS: this.#heartbeatS,
+      ...(curve !== undefined && { curve }),
+      ...(listen !== undefined && { orphanS: this.#limits.silenceS }),
+      ...(launcher.mixesOutput && { logFolder: logDirectory }),
+    }
+    const folder = launcher.sharesFiles ? logDirectory : this.#directory.path
+    const connectionFile = join(folder, launcher.sharesFiles ? CONNECTION_FILE : `${name}.json`)
+    await writeConnectionFile(connectionFile, connection)
+    const specs = ranks.map((rank) => ({ rank, logFile: join(logDirectory, `worker-${rank}.${epoch}.log`) }))
+    return { ranks: specs, worldSize: this.size, epoch, connection, connectionFile, logDirectory }
+  }
+
+  #connect(rank: number, { connection }: Launch, logFile: string): WorkerLink {
+    const { epoch } = connection
+    const routingId = `${rank}#${epoch}#${connection.launch}`
+    const token = connection.tokens.get(rank) ?? ''
     const link = new WorkerLink({
       expected: { token, rank, epoch, worldSize: this.size },
       logFile,
@@ -140,6 +163,7 @@ export class WorkerGroup implements AsyncDisposable {
       send: async (frames) => (await this.#socket?.send(routingId, frames)) ?? false,
       onChange: () => this.#scheduleDeal(),
     })
+    for (const [id, earlier] of this.#links) if (earlier.rank === rank) this.#links.delete(id)
     this.#links.set(routingId, link)
     return link
   }
@@ -161,22 +185,35 @@ export class WorkerGroup implements AsyncDisposable {
       const hello = await link.ready.catch(() => null)
       if (hello !== null && link.state === 'ready') return { rank, epoch: link.epoch, hello }
       await link.down
-      slot.restarting ??= this.#restart(slot, link).finally(() => {
-        slot.restarting = null
-        this.#scheduleDeal()
-      })
+      if (slot.restarting === null) this.#beginRestart(slot, link)
       await slot.restarting
     }
+  }
+
+  #beginRestart(slot: Slot, link: WorkerLink): void {
+    const slots = this.#options.launcher.restarts === 'rank' ? [slot] : this.#slots
+    const restarting = this.#restart(slot, link).finally(() => {
+      for (const each of slots) each.restarting = null
+      this.#scheduleDeal()
+    })
+    for (const each of slots) each.restarting = restarting
   }
 
   async #restart(slot: Slot, old: WorkerLink): Promise<void> {
     if (slot.link !== old) return
     if (this.#closing !== null || slot.restartsLeft === 0) throw failureOf(old)
-    slot.restartsLeft -= 1
-    const [link] = await this.#launch([{ rank: slot.rank, epoch: old.epoch + 1 }])
-    if (link === undefined) return
-    this.#links.delete(routingIdOf(old))
-    slot.link = link
+    const slots = this.#options.launcher.restarts === 'rank' ? [slot] : this.#slots
+    // Where ranks fall together, the others are on their way down too.
+    await Promise.all(slots.map(({ link }) => link.down))
+    for (const each of slots) each.restartsLeft -= 1
+    const links = await this.#launch(
+      slots.map(({ rank }) => rank),
+      Math.max(...slots.map(({ link }) => link.epoch)) + 1,
+    )
+    for (const link of links) {
+      const own = this.#slots[link.rank]
+      if (own !== undefined) own.link = link
+    }
   }
 
   /** Sends a request to the worker it is bound to, or to the freest one, as soon as there is room. */
@@ -256,12 +293,16 @@ export class WorkerGroup implements AsyncDisposable {
     if (this.#ticking !== null) clearInterval(this.#ticking)
     await this.#socket?.[Symbol.asyncDispose]()
     this.#directory[Symbol.dispose]()
+    if (this.#options.launcher.sharesFiles) {
+      await rm(join(this.#options.logDirectory, CONNECTION_FILE), { force: true })
+    }
   }
 }
 
-/** The same on both sides: it tells a late message of an earlier start from one of the present. */
-function routingIdOf({ rank, epoch }: WorkerRef): string {
-  return `${rank}#${epoch}`
+/** Ends what an orchestrator that was killed left with a scheduler: it would hold the devices. */
+async function clearLeftovers({ launcher, logDirectory }: WorkerGroupOptions): Promise<void> {
+  const leftover = await launcher.reattach(logDirectory)
+  await leftover?.cancel(0)
 }
 
 function closedError(): ElenchusError {

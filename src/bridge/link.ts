@@ -258,7 +258,7 @@ export class WorkerLink {
     if (this.#state === 'down') return
     const phase = this.#hello === null ? 'start' : this.#watch.phase
     this.#state = 'down'
-    if (facts.dumpStacks === true) await this.#process?.dumpStacks()
+    if (facts.dumpStacks === true) await this.#process?.dumpStacks(this.#hello?.pid)
     // A refused worker is to read why, and to leave by itself; the others get no time.
     this.#killed = this.#kill(code === 'handshake_refused' ? KILL_AFTER_MS : 0)
     const tail = (await this.#process?.logs()) ?? ''

@@ -1,5 +1,9 @@
+import { isIP } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { Router } from 'zeromq'
+import { ElenchusError } from '../errors.ts'
+import type { CurveKeys } from './connection-file.ts'
+import { CurveGate } from './curve.ts'
 
 /** ZeroMQ closes a connection on a larger frame; far above any header or blob frame of the protocol. */
 const LARGEST_FRAME = 256 << 20
@@ -11,15 +15,56 @@ export type MessageHandler = (routingId: string, frames: readonly Uint8Array[]) 
 
 /** The group's one socket. It moves frames and knows nothing of their meaning. */
 export class WorkerSocket implements AsyncDisposable {
+  readonly endpoint: string
   readonly #socket: Router
+  readonly #gate: CurveGate | null
   #receiving: Promise<void> = Promise.resolve()
 
-  private constructor(socket: Router) {
+  private constructor(socket: Router, endpoint: string, gate: CurveGate | null) {
     this.#socket = socket
+    this.endpoint = endpoint
+    this.#gate = gate
   }
 
-  /** Binds `endpoint` and hands every message to `handler` until disposal. */
+  /** Binds `endpoint`, a private file of this machine, and hands every message to `handler` until disposal. */
   static async bind(endpoint: string, handler: MessageHandler): Promise<WorkerSocket> {
+    if (!endpoint.startsWith('ipc://')) {
+      throw new ElenchusError('internal', `Nothing unencrypted is bound to ${endpoint}.`)
+    }
+    return WorkerSocket.#bind(endpoint, handler, null)
+  }
+
+  /**
+   * Binds a free port of an address, with CURVE keys: there is no way to bind TCP without.
+   * @throws ElenchusError `config_invalid` if it is no address of this machine.
+   */
+  static async bindEncrypted(address: string, handler: MessageHandler): Promise<WorkerSocket> {
+    const [, host = address, port = '*'] = /^(.*?|\[.*\]):(\d+)$/.exec(address) ?? []
+    if (['*', '0.0.0.0', '::'].includes(host) || isIP(host.replaceAll(/^\[|\]$/g, '')) === 0) {
+      throw new ElenchusError(
+        'config_invalid',
+        `backend.listen is "${address}": name the one IP address under which the other machines reach this one.`,
+      )
+    }
+    const gate = await CurveGate.open()
+    try {
+      const name = isIP(host) === 6 ? `[${host}]` : host
+      return await WorkerSocket.#bind(`tcp://${name}:${port}`, handler, gate)
+    } catch (error) {
+      await gate[Symbol.asyncDispose]()
+      if (!(error instanceof Error)) throw error
+      throw new ElenchusError('config_invalid', `Cannot listen on ${address}: ${error.message}.`, {
+        hint: 'backend.listen must be an address of this machine; see `ip address`.',
+        cause: error,
+      })
+    }
+  }
+
+  static async #bind(
+    endpoint: string,
+    handler: MessageHandler,
+    gate: CurveGate | null,
+  ): Promise<WorkerSocket> {
     const router = new Router({
       // A send to a peer that is gone fails at once. By default it would be dropped silently, or, with
       // a time-out, block every later send.
@@ -33,6 +78,8 @@ export class WorkerSocket implements AsyncDisposable {
       // Answered by ZeroMQ's own thread: finds stopped processes and dead hosts, not busy ones.
       heartbeatInterval: 1000,
       heartbeatTimeout: 3000,
+      ipv6: endpoint.startsWith('tcp://['),
+      ...gate?.options,
     })
     try {
       await router.bind(endpoint)
@@ -40,9 +87,14 @@ export class WorkerSocket implements AsyncDisposable {
       router.close()
       throw error
     }
-    const socket = new WorkerSocket(router)
+    const socket = new WorkerSocket(router, router.lastEndpoint ?? endpoint, gate)
     socket.#receiving = socket.#receive(handler)
     return socket
+  }
+
+  /** Keys for the ranks of a new launch, where the socket is encrypted. */
+  admit(): CurveKeys | undefined {
+    return this.#gate?.admit()
   }
 
   async #receive(handler: MessageHandler): Promise<void> {
@@ -69,5 +121,6 @@ export class WorkerSocket implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close()
     await this.#receiving
+    await this.#gate?.[Symbol.asyncDispose]()
   }
 }

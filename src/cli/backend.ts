@@ -23,7 +23,11 @@ export function readBackendFlags(options: Readonly<Record<string, unknown>>): Ba
       : typeof numGpus === 'string'
         ? Array.from({ length: Number(numGpus) }, (_, index) => index)
         : []
-  return readSchemaFlags(backendSchema, { ...options, gpus: list, numProcesses: numProcesses ?? nprocPerNode })
+  return readSchemaFlags(backendSchema, {
+    ...options,
+    gpus: list,
+    numProcesses: numProcesses ?? nprocPerNode,
+  })
 }
 
 /** `0,1,2,3` as numbers. What is no number is left for the schema to refuse. */

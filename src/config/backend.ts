@@ -15,7 +15,9 @@ export const backendSchema = z.strictObject({
     .int()
     .positive()
     .optional()
-    .describe('Workers, over all machines; absent: one per device. On the CPU this is the way to have several.'),
+    .describe(
+      'Workers, over all machines; absent: one per device. On the CPU this is the way to have several.',
+    ),
   launcher: z.enum(['spawn']).default('spawn'),
   deterministic: z
     .boolean()

@@ -1,6 +1,6 @@
 import { delimiter } from 'node:path'
 import { ElenchusError } from '../../errors.ts'
-import type { RankSpec } from '../launcher.ts'
+import type { Launch } from '../launcher.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -15,35 +15,60 @@ export interface Placement {
 }
 
 /**
- * The environment of one rank: `inherited` (HF_HUB_OFFLINE, proxies and the like stay untouched) with its
- * place in the group.
+ * What is added to the environment of one rank that is started by us: its place in the group. Everything
+ * inherited (HF_HUB_OFFLINE, proxies and the like) stays untouched.
  * @throws ElenchusError `config_invalid` if a device is named that CUDA_VISIBLE_DEVICES does not offer.
  */
 export function workerEnvironment(
-  spec: RankSpec,
+  rank: number,
+  launch: Pick<Launch, 'worldSize' | 'connectionFile'>,
   placement: Placement,
   inherited: Environment,
   machineHasGpu: boolean,
 ): Record<string, string> {
-  const environment: Record<string, string> = {}
-  for (const [name, value] of Object.entries(inherited)) if (value !== undefined) environment[name] = value
   const { devices } = placement
   const oneEach = typeof devices !== 'string'
-  return Object.assign(environment, {
-    RANK: String(spec.rank),
-    WORLD_SIZE: String(spec.worldSize),
+  return {
+    RANK: String(rank),
+    WORLD_SIZE: String(launch.worldSize),
     // With one visible device each, every rank's own device is its first.
-    LOCAL_RANK: oneEach ? '0' : String(spec.rank),
-    ELENCHUS_CONNECTION: spec.connectionFile,
+    LOCAL_RANK: oneEach ? '0' : String(rank),
+    ELENCHUS_CONNECTION: launch.connectionFile,
     ELENCHUS_DEATH_PIPE: '1',
+    ...runtimeEnvironment(placement, inherited, machineHasGpu),
+    ...(oneEach && { CUDA_VISIBLE_DEVICES: visibleDevices(devices, [rank], inherited) }),
+  }
+}
+
+/** The same for a launcher that tells the ranks their places itself: they share all devices of the group. */
+export function sharedEnvironment(
+  launch: Pick<Launch, 'connectionFile'>,
+  placement: Placement,
+  inherited: Environment,
+  machineHasGpu: boolean,
+): Record<string, string> {
+  const { devices } = placement
+  return {
+    ELENCHUS_CONNECTION: launch.connectionFile,
+    ...runtimeEnvironment(placement, inherited, machineHasGpu),
+    ...(typeof devices !== 'string' && {
+      CUDA_VISIBLE_DEVICES: visibleDevices(devices, [...devices.keys()], inherited),
+    }),
+  }
+}
+
+function runtimeEnvironment(
+  placement: Placement,
+  inherited: Environment,
+  machineHasGpu: boolean,
+): Record<string, string> {
+  return {
     PYTHONPATH: [...placement.pythonPath, inherited['PYTHONPATH']].filter(Boolean).join(delimiter),
     // Without it the last lines before a crash would be missing from the log.
     PYTHONUNBUFFERED: '1',
     ...threads(placement, inherited, machineHasGpu),
-    ...(devices === 'default'
-      ? {}
-      : { CUDA_VISIBLE_DEVICES: oneEach ? visibleDevice(devices, spec.rank, inherited) : '' }),
-  })
+    ...(placement.devices === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
+  }
 }
 
 function threads(
@@ -57,12 +82,21 @@ function threads(
   return cpuOnly && inherited['OMP_NUM_THREADS'] === undefined ? { OMP_NUM_THREADS: '1' } : {}
 }
 
-function visibleDevice(devices: readonly number[], rank: number, inherited: Environment): string {
-  const device = devices[rank]
+/** The devices with the given places in the list, by the names that CUDA_VISIBLE_DEVICES gives them. */
+function visibleDevices(
+  devices: readonly number[],
+  places: readonly number[],
+  inherited: Environment,
+): string {
+  return places.map((place) => visibleDevice(devices, place, inherited)).join(',')
+}
+
+function visibleDevice(devices: readonly number[], place: number, inherited: Environment): string {
+  const device = devices[place]
   if (device === undefined) {
     throw new ElenchusError(
       'config_invalid',
-      `There are ${devices.length} devices, but a worker of rank ${rank}.`,
+      `There are ${devices.length} devices, but a worker of rank ${place}.`,
     )
   }
   const visible = inherited['CUDA_VISIBLE_DEVICES']
