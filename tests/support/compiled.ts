@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -21,6 +21,9 @@ export async function compile(...files: readonly string[]): Promise<Compiled> {
   const folder = await mkdtemp(join(cache, 'elenchus-compiled-'))
   const config = join(folder, 'tsconfig.json')
   await writeFile(join(folder, 'package.json'), '{"type":"module","version":"0.0.0"}')
+  // What ships beside the sources and is found from them.
+  for (const name of ['configs', 'requirements.txt', 'py-runtime'])
+    await symlink(join(ROOT, name), join(folder, name))
   await writeFile(
     config,
     JSON.stringify({
