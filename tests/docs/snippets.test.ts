@@ -73,7 +73,8 @@ test.each(runnable.map(({ at, text }) => [at, text]))(
 elenchus() { ${process.execPath} ${compiled.script('src/cli/main.ts')} "$@"; }
 npx() { shift; elenchus "$@"; }
 ${text}`
-    await run('bash', ['-c', program], { cwd: folder })
+    // A command that fails ends the block, and rejects.
+    await expect(run('bash', ['-c', program], { cwd: folder })).resolves.toBeDefined()
   },
   180_000,
 )

@@ -109,9 +109,7 @@ describe('installed into an empty project', () => {
   })
 
   test('workers are found in the package: nothing of this checkout is needed', async () => {
-    const [entry = ''] = (await readdir(join(project, 'node_modules/elenchus/py-runtime'))).filter(
-      (n) => !n.includes('.'),
-    )
-    expect(entry).toBe('elenchus_runtime')
+    const entries = await readdir(join(project, 'node_modules/elenchus/py-runtime'))
+    expect(entries).toContain('elenchus_runtime')
   })
 })
