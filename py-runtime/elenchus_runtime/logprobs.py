@@ -1,92 +1,144 @@
 """Log-probabilities of given tokens: the one kernel that scores references and trains policies.
 
-Only target positions reach the vocabulary, which is visited in slices: memory does not grow with
-positions times vocabulary. Softmax and sums are fp32 or better whatever the model's dtype. Knows rows
-and models; knows nothing of losses.
+Only target positions reach the vocabulary, a few at a time: memory does not grow with positions times
+vocabulary. Softmax and sums are fp32 or better whatever the model's dtype. Knows layouts and models; knows
+nothing of losses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from .rows import Padded
+from .layout import Layout
 
-SLICE_ELEMENTS = 1 << 24
-"""Logits held at once: 64 MiB in fp32."""
+CPU_SLICE_ELEMENTS = 1 << 24
+"""Logits held at once: 64 MiB in fp32. Fewer positions per slice read the output matrix too often."""
+ACCELERATOR_SLICE_ELEMENTS = 1 << 27
 
 
-class _SlicedLogprobs(torch.autograd.Function):
-    """`log softmax(hidden @ weight.T / temperature)[target]`, recomputing each slice in the backward pass."""
+class _Logprobs(torch.autograd.Function):
+    """`log softmax(hidden @ weight.T / temperature)[target]` and the entropy of that distribution.
+
+    The slope of a token's log-probability by its own hidden state needs nothing from the loss, so it is
+    taken while the logits are there, and only scaled in the backward pass. A trained output matrix needs
+    the logits twice: its gradient depends on the loss.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, temperature: float
-    ) -> torch.Tensor:
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        targets: torch.Tensor,
+        temperature: float,
+        with_entropies: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        trained = ctx.needs_input_grad[1]
+        slopes = torch.empty_like(hidden) if ctx.needs_input_grad[0] and not trained else None
         picked = torch.empty(len(targets), device=hidden.device)
-        log_total = torch.full_like(picked, -torch.inf)
-        for start, stop in _slices(len(targets), len(weight)):
-            logits = (hidden @ weight[start:stop].T).float() / temperature
-            log_total = torch.logaddexp(log_total, logits.logsumexp(dim=-1))
-            inside = ((targets >= start) & (targets < stop)).nonzero().squeeze(-1)
-            picked[inside] = logits[inside, targets[inside] - start]
-        ctx.save_for_backward(hidden, weight, targets, log_total)
+        log_total = torch.empty_like(picked)
+        entropies = torch.empty_like(picked) if with_entropies else None
+        for part, logits in _logits(hidden, weight, temperature):
+            wanted = targets[part, None]
+            picked[part] = logits.gather(1, wanted).squeeze(1)
+            largest = logits.amax(dim=1, keepdim=True)
+            weights = logits.sub_(largest) if entropies is None else logits.sub_(largest).clone()
+            total = weights.exp_().sum(dim=1, keepdim=True)
+            log_total[part] = (largest + total.log()).squeeze(1)
+            if entropies is not None:
+                # -sum p log p, with log p = shifted - log total
+                mean = torch.bmm(weights[:, None, :], logits[:, :, None])[:, 0] / total
+                entropies[part] = (total.log() - mean).squeeze(1)
+            if slopes is not None:
+                # d log p[target] / d logits = onehot - p
+                probabilities = weights.div_(total)
+                probabilities.scatter_add_(1, wanted, torch.full_like(total, -1.0))
+                slopes[part] = (probabilities.to(weight.dtype) @ weight).div_(-temperature)
+        if slopes is not None:
+            ctx.save_for_backward(slopes)
+        else:
+            ctx.save_for_backward(hidden, weight, targets, log_total)
         ctx.temperature = temperature
-        return picked - log_total
+        if entropies is not None:
+            ctx.mark_non_differentiable(entropies)
+        return picked - log_total, entropies
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        grad = grads[0]
+        if len(ctx.saved_tensors) == 1:
+            (slopes,) = ctx.saved_tensors
+            return (slopes * grad[:, None]).to(slopes.dtype), None, None, None, None
         hidden, weight, targets, log_total = ctx.saved_tensors
-        (grad,) = grads
-        grad_hidden = torch.zeros_like(hidden, dtype=torch.float32)
-        grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
-        for start, stop in _slices(len(targets), len(weight)):
-            part = weight[start:stop]
-            logits = (hidden @ part.T).float() / ctx.temperature
-            # d logp[target] / d logits = onehot(target) - softmax
-            slope = (logits - log_total[:, None]).exp_().mul_(-grad[:, None])
-            inside = ((targets >= start) & (targets < stop)).nonzero().squeeze(-1)
-            slope[inside, targets[inside] - start] += grad[inside]
-            slope = (slope / ctx.temperature).to(hidden.dtype)
-            grad_hidden += slope @ part
-            if grad_weight is not None:
-                grad_weight[start:stop] = slope.T @ hidden
-        return grad_hidden.to(hidden.dtype), grad_weight, None, None
+        grad_hidden = torch.empty_like(hidden)
+        grad_weight = torch.zeros_like(weight)
+        for part, logits in _logits(hidden, weight, ctx.temperature):
+            probabilities = logits.sub_(log_total[part, None]).exp_()
+            probabilities.scatter_add_(1, targets[part, None], torch.full_like(grad[part, None], -1.0))
+            slope = probabilities.mul_(grad[part, None] / -ctx.temperature).to(weight.dtype)
+            torch.mm(slope, weight, out=grad_hidden[part])
+            grad_weight.addmm_(slope.T, hidden[part])
+        return grad_hidden if ctx.needs_input_grad[0] else None, grad_weight, None, None, None
 
 
-def _slices(positions: int, vocabulary: int) -> list[tuple[int, int]]:
-    width = min(vocabulary, max(256, SLICE_ELEMENTS // max(1, positions)))
-    return [(start, min(start + width, vocabulary)) for start in range(0, vocabulary, width)]
+def slice_positions(vocabulary: int, device: torch.device) -> int:
+    """How many positions have their logits in memory at once."""
+    elements = CPU_SLICE_ELEMENTS if device.type == 'cpu' else ACCELERATOR_SLICE_ELEMENTS
+    return max(1, elements // vocabulary)
 
 
-def target_logprobs(model: Any, plain_head: bool, batch: Padded, temperature: float = 1.0) -> torch.Tensor:
-    """fp32 `[number of targets]`, row after row. Differentiable when the model is.
+def _logits(
+    hidden: torch.Tensor, weight: torch.Tensor, temperature: float
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """fp32 logits of some positions after the other, in memory that each slice uses again."""
+    width = min(len(hidden), slice_positions(len(weight), hidden.device))
+    buffer = torch.empty(width, len(weight), dtype=hidden.dtype, device=hidden.device)
+    for start in range(0, len(hidden), max(1, width)):
+        part = slice(start, min(start + width, len(hidden)))
+        logits = torch.mm(hidden[part], weight.T, out=buffer[: part.stop - start]).float()
+        yield part, logits if temperature == 1 else logits.div_(temperature)
 
-    Rows are padded on the right, so causal attention alone keeps padding out: no position looks at
-    what comes after it.
-    """
-    inputs, targets = batch.ids[:, :-1], batch.targets[:, 1:]
-    wanted = batch.ids[:, 1:][targets]
+
+def target_logprobs(model: Any, plain_head: bool, layout: Layout, temperature: float = 1.0) -> torch.Tensor:
+    """fp32 `[number of targets]`, row after row. Differentiable when the model is."""
     if plain_head:
-        hidden = model.base_model(input_ids=inputs, use_cache=False).last_hidden_state
+        hidden = target_states(model, layout)
         weight = model.get_output_embeddings().weight
-        return hidden_logprobs(hidden[targets], weight, wanted, temperature)
-    logits = model(input_ids=inputs, use_cache=False).logits[targets].float() / temperature
-    return logits.log_softmax(dim=-1).gather(1, wanted[:, None]).squeeze(1)
+        return hidden_logprobs(hidden, weight, layout.wanted, temperature)
+    logits = model(**layout.inputs, use_cache=False).logits.flatten(0, 1)[layout.predictors]
+    logprobs = (logits.float() / temperature).log_softmax(dim=-1)
+    return logprobs.gather(1, layout.wanted[:, None]).squeeze(1)
+
+
+def target_states(model: Any, layout: Layout) -> torch.Tensor:
+    """The hidden state that predicts each target, `[n, H]`."""
+    hidden = model.base_model(**layout.inputs, use_cache=False).last_hidden_state
+    return hidden.flatten(0, 1).index_select(0, layout.predictors)
 
 
 def hidden_logprobs(
     hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, temperature: float
 ) -> torch.Tensor:
     """fp32 `[n]` from hidden states `[n, H]`, for a head that is a plain matrix `[V, H]`."""
-    return _SlicedLogprobs.apply(hidden, weight, targets, temperature)  # type: ignore[return-value]
+    answer: Any = _Logprobs.apply(hidden, weight, targets, temperature, False)
+    return answer[0]
 
 
-def row_sums(logprobs: torch.Tensor, batch: Padded) -> torch.Tensor:
-    """fp64 `[B]`: sum over each row's targets."""
-    sums = torch.zeros(batch.num_rows, dtype=torch.float64, device=logprobs.device)
-    return sums.index_add(0, batch.owners, logprobs.double())
+def hidden_logprobs_and_entropies(
+    hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, temperature: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same, and the entropies, which have no gradient: both for one product with the output matrix."""
+    answer: Any = _Logprobs.apply(hidden, weight, targets, temperature, True)
+    return answer
+
+
+def row_sums(logprobs: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """fp64 `[rows]`: sum over each row's targets."""
+    sums = torch.zeros(layout.num_rows, dtype=torch.float64, device=logprobs.device)
+    return sums.index_add(0, layout.owners, logprobs.double())
 
 
 @torch.no_grad()

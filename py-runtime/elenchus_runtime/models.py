@@ -9,7 +9,9 @@ from __future__ import annotations
 import copy
 import gc
 import os
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from .errors import WorkerError
 from .files import atomic_folder, folder_signature, weights_fingerprint
+from .layout import Layout, forward_budget, pad, padded_batches, share, shared_batches
 from .logprobs import has_plain_head
 from .protocol import ModelLoad
+from .rows import Row
+from .sharing import cannot_share
 
 _DOWNLOADED = ['*.safetensors', '*.json', '*.model', '*.txt', '*.jinja']
 
@@ -48,6 +53,8 @@ class Base:
     load_s: float
     eos_ids: frozenset[int]
     plain_head: bool
+    rows_apart: str | None = None
+    """Why contexts that rows have in common are read once per row; `None` where they are shared."""
     trained: bool = False
 
     @property
@@ -69,6 +76,7 @@ class Base:
             'dtype': str(self.dtype).removeprefix('torch.'),
             'device': str(self.device),
             'load_s': self.load_s,
+            'rows_apart': self.rows_apart,
         }
 
     def encode(self, texts: list[str], special_tokens: bool) -> list[list[int]]:
@@ -81,6 +89,17 @@ class Base:
 
     def encode_arrays(self, texts: list[str], special_tokens: bool) -> list[npt.NDArray[np.int32]]:
         return [np.asarray(ids, dtype=np.int32) for ids in self.encode(texts, special_tokens)]
+
+    def lay_out(self, rows: Sequence[Row]) -> Layout:
+        """Rows with targets as one forward pass."""
+        return (share if self.rows_apart is None else pad)(rows, self.device)
+
+    def micro_batches(self, rows: Sequence[Row], budget: int) -> list[list[int]]:
+        """Indices of the rows that have targets, as forward passes of at most `budget` tokens."""
+        wanted = [index for index, row in enumerate(rows) if row.num_targets]
+        arrange = shared_batches if self.rows_apart is None else padded_batches
+        batches = arrange([rows[index] for index in wanted], forward_budget(budget, self.device))
+        return [[wanted[place] for place in batch] for batch in batches]
 
     def adopt(self, path: str, fingerprint: str) -> None:
         """The weights have just been written to `path`: that is where they come from now."""
@@ -153,6 +172,10 @@ def load_base(settings: ModelLoad, device: torch.device) -> Base:
         raise WorkerError(
             'model_load_failed', f'The tokenizer of {settings.model} has no end-of-sequence token.'
         )
+    plain_head = has_plain_head(model)
+    rows_apart = cannot_share(model, plain_head)
+    if rows_apart is not None:
+        print(f'Prompts are read once per completion in training: {rows_apart}.', file=sys.stderr, flush=True)
     return Base(
         model=model,
         tokenizer=tokenizer,
@@ -165,7 +188,8 @@ def load_base(settings: ModelLoad, device: torch.device) -> Base:
         device=device,
         load_s=time.monotonic() - started,
         eos_ids=_eos_ids(model, tokenizer),
-        plain_head=has_plain_head(model),
+        plain_head=plain_head,
+        rows_apart=rows_apart,
     )
 
 

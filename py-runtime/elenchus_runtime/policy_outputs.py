@@ -1,7 +1,7 @@
 """What a policy and its critic say at given tokens: log-probability, entropy, value.
 
 The log-probabilities are those of `logprobs`, the kernel that everything is scored and trained with. Knows
-rows, models and the critic; knows no loss.
+layouts, models and the critic; knows no loss.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from .logprobs import SLICE_ELEMENTS, hidden_logprobs
-from .rows import Padded
+from .layout import Layout
+from .logprobs import hidden_logprobs, hidden_logprobs_and_entropies, slice_positions, target_states
 from .value_head import ValueHead
 
 
@@ -29,7 +29,7 @@ class PolicyOutputs:
 def policy_outputs(
     model: Any,
     plain_head: bool,
-    batch: Padded,
+    layout: Layout,
     temperature: float,
     head: ValueHead | None,
     *,
@@ -40,20 +40,22 @@ def policy_outputs(
 
     `freeze_trunk`: only the critic gets gradients. The value at a target is that of the state before it.
     """
-    inputs, targets = batch.ids[:, :-1], batch.targets[:, 1:]
-    wanted = batch.ids[:, 1:][targets]
     with torch.set_grad_enabled(torch.is_grad_enabled() and not freeze_trunk):
         if plain_head:
-            hidden = model.base_model(input_ids=inputs, use_cache=False).last_hidden_state[targets]
+            hidden = target_states(model, layout)
             weight = model.get_output_embeddings().weight
-            logprobs = hidden_logprobs(hidden, weight, wanted, temperature)
-            with torch.set_grad_enabled(torch.is_grad_enabled() and entropy_gradient):
+            if entropy_gradient and torch.is_grad_enabled():
+                logprobs = hidden_logprobs(hidden, weight, layout.wanted, temperature)
                 entropies = _hidden_entropies(hidden, weight, temperature)
+            else:
+                logprobs, entropies = hidden_logprobs_and_entropies(
+                    hidden, weight, layout.wanted, temperature
+                )
         else:
-            answer = model(input_ids=inputs, use_cache=False, output_hidden_states=True)
-            hidden = answer.hidden_states[-1][targets]
-            logits = answer.logits[targets].float() / temperature
-            logprobs = logits.log_softmax(dim=-1).gather(1, wanted[:, None]).squeeze(1)
+            answer = model(**layout.inputs, use_cache=False, output_hidden_states=True)
+            hidden = answer.hidden_states[-1].flatten(0, 1)[layout.predictors]
+            logits = answer.logits.flatten(0, 1)[layout.predictors].float() / temperature
+            logprobs = logits.log_softmax(dim=-1).gather(1, layout.wanted[:, None]).squeeze(1)
             entropies = _entropies(logits if entropy_gradient else logits.detach())
     return PolicyOutputs(logprobs, entropies, None if head is None else head(hidden))
 
@@ -64,12 +66,10 @@ def _entropies(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _hidden_entropies(hidden: torch.Tensor, weight: torch.Tensor, temperature: float) -> torch.Tensor:
-    """In slices of positions; with a gradient each slice is computed again in the backward pass."""
+    """With a gradient: in slices of positions, each computed again in the backward pass."""
 
     def of(part: torch.Tensor) -> torch.Tensor:
         return _entropies((part @ weight.T).float() / temperature)
 
-    parts = hidden.split(max(1, SLICE_ELEMENTS // len(weight)))
-    if not torch.is_grad_enabled():
-        return torch.cat([of(part) for part in parts])
+    parts = hidden.split(slice_positions(len(weight), hidden.device))
     return torch.cat([checkpoint(of, part, use_reentrant=False) for part in parts])  # type: ignore[misc]

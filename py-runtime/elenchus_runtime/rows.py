@@ -1,7 +1,7 @@
-"""Token rows: a sequence of ids and which of them are targets; and their packing into micro-batches.
+"""Token rows: a sequence of ids and which of them are targets.
 
-Everything that is scored or trained is a list of rows. Knows nothing of models. Lengths say what is
-padding, never a token id: the padding token is often a real one.
+Everything that is scored or trained is a list of rows. Knows nothing of models, nor of how rows lie in a
+forward pass.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from .errors import WorkerError
 
@@ -35,6 +34,11 @@ class Row:
     @property
     def num_targets(self) -> int:
         return int(self.targets.sum())
+
+    @property
+    def context(self) -> int:
+        """How many ids come before the first target: what rows can have in common."""
+        return int(self.targets.argmax()) if self.targets.any() else len(self.ids)
 
 
 def completion_row(prompt: Sequence[int], completion: Sequence[int] | npt.NDArray[np.int32]) -> Row:
@@ -78,57 +82,3 @@ def refuse_longer_than(rows: Sequence[Row], limit: int) -> None:
         raise WorkerError(
             'prompt_too_long', f'A trajectory has {longest} tokens, the limit is {limit}.', tokens=longest
         )
-
-
-def pack(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Micro-batches of row indices, longest rows first, each of at most `budget` padded tokens.
-
-    A row that alone exceeds the budget has a micro-batch of its own.
-    """
-    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    batches: list[list[int]] = []
-    room = 0
-    for index in order:
-        if room == 0:
-            batches.append([])
-            room = max(1, budget // max(1, lengths[index]))
-        batches[-1].append(index)
-        room -= 1
-    return batches
-
-
-CPU_FORWARD_TOKENS = 4096
-"""On the CPU a larger forward pass is no faster per token, and rows of unequal length waste more of it."""
-
-
-def micro_batches(lengths: Sequence[int], budget: int, device: torch.device) -> list[list[int]]:
-    """`pack` for forward passes on a device, within a budget of padded tokens each."""
-    return pack(lengths, min(budget, CPU_FORWARD_TOKENS) if device.type == 'cpu' else budget)
-
-
-@dataclass(frozen=True)
-class Padded:
-    """Rows side by side, padded on the right with id 0.
-
-    `ids` int64 `[B, L]`, `targets` bool `[B, L]`, `owners` int64 `[sum of targets]`: the row of each
-    target, in row-major order.
-    """
-
-    ids: torch.Tensor
-    targets: torch.Tensor
-    owners: torch.Tensor
-
-    @property
-    def num_rows(self) -> int:
-        return self.ids.shape[0]
-
-
-def pad(rows: Sequence[Row], device: torch.device) -> Padded:
-    width = max(len(row.ids) for row in rows)
-    ids = np.zeros((len(rows), width), dtype=np.int64)
-    targets = np.zeros((len(rows), width), dtype=np.bool_)
-    for index, row in enumerate(rows):
-        ids[index, : len(row.ids)] = row.ids
-        targets[index, : len(row.ids)] = row.targets
-    owners = np.repeat(np.arange(len(rows)), targets.sum(axis=1))
-    return Padded(*(torch.from_numpy(array).to(device) for array in (ids, targets, owners)))

@@ -11,9 +11,10 @@ import torch
 
 from .errors import WorkerError
 from .job import Job
+from .layout import Layout
 from .logprobs import target_logprobs
 from .models import Base, release
-from .rows import Padded, Row, pack, pad
+from .rows import Row
 
 PerTarget = npt.NDArray[np.float32]
 """What is said of the targets of one row, along the first axis."""
@@ -25,30 +26,27 @@ def score_rows(
 ) -> list[PerTarget]:
     """One array of target log-probabilities per row."""
 
-    def evaluate(batch: Padded) -> torch.Tensor:
-        return target_logprobs(model, base.plain_head, batch, temperature)
+    def evaluate(layout: Layout) -> torch.Tensor:
+        return target_logprobs(model, base.plain_head, layout, temperature)
 
     return evaluate_rows(base, rows, evaluate, budget, job)
 
 
 @torch.no_grad()
 def evaluate_rows(
-    base: Base, rows: Sequence[Row], evaluate: Callable[[Padded], torch.Tensor], budget: int, job: Job
+    base: Base, rows: Sequence[Row], evaluate: Callable[[Layout], torch.Tensor], budget: int, job: Job
 ) -> list[PerTarget]:
     """What `evaluate` says of each target (first axis), row by row.
 
     Halves the micro-batch when memory runs out.
     """
     scores: list[PerTarget] = [np.empty(0, dtype=np.float32)] * len(rows)
-    with_targets = [index for index, row in enumerate(rows) if row.num_targets]
-    batches = pack([len(rows[index].ids) for index in with_targets], budget)
-    waiting = [[with_targets[place] for place in batch] for batch in reversed(batches)]
-    done = len(rows) - len(with_targets)
+    waiting = base.micro_batches(rows, budget)[::-1]
+    done = len(rows) - sum(map(len, waiting))
     while waiting:
         members = waiting.pop()
         try:
-            batch = pad([rows[index] for index in members], base.device)
-            values = evaluate(batch).cpu().numpy()
+            values = evaluate(base.lay_out([rows[index] for index in members])).cpu().numpy()
         except torch.OutOfMemoryError as error:
             if len(members) == 1:
                 raise WorkerError('out_of_memory', 'A single row does not fit into memory.') from error

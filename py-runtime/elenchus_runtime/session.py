@@ -18,6 +18,7 @@ from .adapters import Adapters
 from .checkpoint import Checkpoint, State
 from .errors import WorkerError
 from .job import Job
+from .layout import Layout
 from .models import Base, release
 from .optimiser import Optimiser
 from .outcome import Outcome
@@ -33,19 +34,19 @@ from .protocol import (
     TrainBegin,
     TrainStep,
 )
-from .rows import Padded, Row, micro_batches
+from .rows import Row
 from .score import PerTarget, evaluate_rows
 from .value_head import ValueHead, load_value_head
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A batch that has been read: `lengths` of its rows, and `accumulate(budget, before)` to run it.
+    """A batch that has been read: its rows, and `accumulate(budget, before)` to run it.
 
-    `budget` is in padded tokens per micro-batch; `before(k)` is called before micro-batch k.
+    `budget` is in tokens read per micro-batch; `before(k)` is called before micro-batch k.
     """
 
-    lengths: list[int]
+    rows: list[Row]
     accumulate: Callable[[int, Callable[[int], None]], Outcome]
 
 
@@ -153,7 +154,7 @@ class Session:
         if isinstance(batch, PpoBatch):
             data = train_ppo.read_rows(base, batch, blobs, self.value_head)
             return Prepared(
-                [len(row.ids) for row in data.rows],
+                data.rows,
                 lambda budget, before: train_ppo.accumulate(
                     base, data, batch, self.value_head, budget, before
                 ),
@@ -161,7 +162,7 @@ class Session:
         if isinstance(batch, DpoBatch):
             graph = train_dpo.read_graph(base, batch, blobs)
             return Prepared(
-                [len(row.ids) for row in graph.rows],
+                graph.rows,
                 lambda budget, before: train_dpo.accumulate(base, graph, batch, budget, before),
             )
         match batch:
@@ -172,7 +173,7 @@ class Session:
             case LmIdsBatch():
                 rows = train_sft.rows_from_mask(base, blobs)
         return Prepared(
-            [len(row.ids) for row in rows.rows],
+            rows.rows,
             lambda budget, before: train_sft.accumulate(base, rows, budget, before),
         )
 
@@ -190,8 +191,8 @@ class Session:
                 return prepared.accumulate(self._budget, before)
             except torch.OutOfMemoryError as error:
                 self._optimiser.clear()
-                total = sum(prepared.lengths)
-                batches = micro_batches(prepared.lengths, self._budget, self._base.device)
+                total = sum(len(row.ids) for row in prepared.rows)
+                batches = self._base.micro_batches(prepared.rows, self._budget)
                 if self._budget < total and all(len(members) == 1 for members in batches):
                     raise WorkerError('out_of_memory', 'A single row does not fit into memory.') from error
                 self._budget = max(1, min(self._budget, total) // 2)
@@ -203,8 +204,8 @@ class Session:
         model = self._adapters.use(self.policy)
         names = ('logprobs', 'entropies', *(() if self.value_head is None else ('values',)))
 
-        def evaluate(batch: Padded) -> torch.Tensor:
-            said = policy_outputs(model, self._base.plain_head, batch, temperature, self.value_head)
+        def evaluate(layout: Layout) -> torch.Tensor:
+            said = policy_outputs(model, self._base.plain_head, layout, temperature, self.value_head)
             columns = [said.logprobs, said.entropies, *([] if said.values is None else [said.values])]
             return torch.stack(columns, dim=1)
 

@@ -6,7 +6,8 @@ per trajectory, the log-probability s_i of its completion, so
     dL/dtheta = sum_i (dL/ds_i) * (ds_i/dtheta)
 
 and micro-batching is exact: one pass without gradient for all s_i, the coefficients dL/ds_i in fp64, one
-pass backward with those coefficients. Where all trajectories fit into the budget, one pass does.
+pass backward with those coefficients. Where all trajectories fit into the budget, one pass does. A question
+whose trajectories do not fit together is split like any batch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .logprobs import row_sums, target_logprobs
 from .models import Base
 from .outcome import Outcome
 from .protocol import Blobs, DpoBatch, need_blob, unpack_ragged
-from .rows import Row, completion_rows, micro_batches, pad, refuse_longer_than
+from .rows import Row, completion_rows, refuse_longer_than
 
 
 @dataclass(frozen=True)
@@ -70,22 +71,21 @@ def accumulate(
 
     `before(k)` runs before micro-batch k, in both passes: it sets the same dropout for both.
     """
-    lengths = [len(row.ids) for row in graph.rows]
-    batches = micro_batches(lengths, budget, base.device)
+    batches = base.micro_batches(graph.rows, budget)
+    layouts = [base.lay_out([graph.rows[member] for member in members]) for members in batches]
     sums = torch.zeros(len(graph.rows), dtype=torch.float64)
 
     def evaluate(index: int) -> torch.Tensor:
         before(index)
-        members = batches[index]
-        padded = pad([graph.rows[member] for member in members], base.device)
-        part = row_sums(target_logprobs(base.model, base.plain_head, padded), padded)
-        sums[members] = part.detach().cpu()
+        layout = layouts[index]
+        part = row_sums(target_logprobs(base.model, base.plain_head, layout), layout)
+        sums[batches[index]] = part.detach().cpu()
         return part
 
     def backward(index: int, part: torch.Tensor, slope: torch.Tensor) -> None:
         part.backward(slope[batches[index]].to(part.device))
 
-    if sum(lengths) <= budget:
+    if sum(layout.num_tokens for layout in layouts) <= budget:
         parts = [evaluate(index) for index in range(len(batches))]
         loss, metrics, slope = _coefficients(sums, graph.pairs, batch)
         for index, part in enumerate(parts):
@@ -97,7 +97,7 @@ def accumulate(
         loss, metrics, slope = _coefficients(sums, graph.pairs, batch)
         for index in range(len(batches)):
             backward(index, evaluate(index), slope)
-    return Outcome(loss, sum(lengths), 0, metrics)
+    return Outcome(loss, sum(len(row.ids) for row in graph.rows), 0, metrics)
 
 
 def _coefficients(

@@ -18,7 +18,7 @@ from .outcome import Outcome
 from .policy_outputs import policy_outputs
 from .ppo_loss import PpoTargets, ppo_loss
 from .protocol import Blobs, PpoBatch, need_blob, unpack_ragged
-from .rows import Row, completion_rows, micro_batches, pad, refuse_longer_than
+from .rows import Row, completion_rows, refuse_longer_than
 from .value_head import ValueHead
 
 _REQUIRED = ('old_logprobs', 'advantages')
@@ -76,13 +76,13 @@ def accumulate(
     loss = 0.0
     sums: dict[str, float] = {}
     deviation = largest = 0.0
-    for index, members in enumerate(micro_batches([len(row.ids) for row in data.rows], budget, base.device)):
+    for index, members in enumerate(base.micro_batches(data.rows, budget)):
         before(index)
-        padded = pad([data.rows[member] for member in members], base.device)
+        layout = base.lay_out([data.rows[member] for member in members])
         now = policy_outputs(
             base.model,
             base.plain_head,
-            padded,
+            layout,
             batch.temperature,
             head,
             freeze_trunk=batch.value_only,

@@ -17,7 +17,7 @@ from .logprobs import target_logprobs
 from .models import Base
 from .outcome import Outcome
 from .protocol import Blobs, SftBatch, SftIdsBatch, need_blob, unpack_ragged
-from .rows import Row, check_ids, completion_row, completion_rows, micro_batches, pad, refuse_longer_than
+from .rows import Row, check_ids, completion_row, completion_rows, refuse_longer_than
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,10 @@ def accumulate(base: Base, batch: SftRows, budget: int, before: Callable[[int], 
     if total == 0:
         raise WorkerError('bad_request', 'The batch has no target token.')
     loss = 0.0
-    for index, members in enumerate(micro_batches([len(row.ids) for row in batch.rows], budget, base.device)):
+    for index, members in enumerate(base.micro_batches(batch.rows, budget)):
         before(index)
-        padded = pad([batch.rows[member] for member in members], base.device)
-        part = -target_logprobs(base.model, base.plain_head, padded).double().sum() / total
+        layout = base.lay_out([batch.rows[member] for member in members])
+        part = -target_logprobs(base.model, base.plain_head, layout).double().sum() / total
         part.backward()
         loss += float(part.detach())
     tokens = sum(len(row.ids) for row in batch.rows)

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from elenchus_runtime import logprobs
+from elenchus_runtime.layout import pad
 from elenchus_runtime.logprobs import has_plain_head, row_sums, target_logprobs
 from elenchus_runtime.models import Base
-from elenchus_runtime.rows import Row, completion_row, pad
+from elenchus_runtime.rows import Row, completion_row
 
 CPU = torch.device('cpu')
 
@@ -43,7 +44,7 @@ LENGTHS = [(5, 9), (30, 1), (1, 20), (12, 12)]
 def test_values_are_those_of_each_row_alone(
     base: Base, monkeypatch: pytest.MonkeyPatch, temperature: float, slice_elements: int
 ) -> None:
-    monkeypatch.setattr(logprobs, 'SLICE_ELEMENTS', slice_elements)
+    monkeypatch.setattr(logprobs, 'CPU_SLICE_ELEMENTS', slice_elements)
     rows = some_rows(base.vocab_size, LENGTHS)
     with torch.no_grad():
         values = target_logprobs(base.model, True, pad(rows, CPU), temperature)
@@ -58,7 +59,7 @@ def test_gradients_are_those_of_autograd(
     base: Base, monkeypatch: pytest.MonkeyPatch, plain_head: bool, slice_elements: int
 ) -> None:
     """With tied embeddings, so the output weight's gradient counts too."""
-    monkeypatch.setattr(logprobs, 'SLICE_ELEMENTS', slice_elements)
+    monkeypatch.setattr(logprobs, 'CPU_SLICE_ELEMENTS', slice_elements)
     rows = some_rows(base.vocab_size, LENGTHS)
     base.model.requires_grad_(True)
     factors = torch.linspace(-1, 2, sum(row.num_targets for row in rows))
@@ -71,17 +72,47 @@ def test_gradients_are_those_of_autograd(
         torch.testing.assert_close(ours[name], parameter.grad, atol=1e-4, rtol=1e-4, msg=name)
 
 
-def test_slices_cover_the_vocabulary_in_several_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logprobs, 'SLICE_ELEMENTS', 1000)
-    parts = logprobs._slices(2, 1234)
-    assert parts == [(0, 500), (500, 1000), (1000, 1234)]
+def test_logits_are_made_a_few_positions_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logprobs, 'CPU_SLICE_ELEMENTS', 1000)
+    hidden, weight = torch.randn(7, 3), torch.randn(400, 3)
+    parts = [(part, logits.clone()) for part, logits in logprobs._logits(hidden, weight, 0.5)]
+    assert [(part.start, part.stop) for part, _ in parts] == [(0, 2), (2, 4), (4, 6), (6, 7)]
+    torch.testing.assert_close(torch.cat([logits for _, logits in parts]), hidden @ weight.T / 0.5)
+
+
+@pytest.mark.parametrize('trained', [True, False])
+@pytest.mark.parametrize('slice_elements', [1 << 24, 1])
+def test_the_head_is_that_of_double_precision(
+    monkeypatch: pytest.MonkeyPatch, trained: bool, slice_elements: int
+) -> None:
+    """Values, entropies and both gradients, also where a token is all but certain or all but impossible."""
+    monkeypatch.setattr(logprobs, 'CPU_SLICE_ELEMENTS', slice_elements)
+    source = torch.Generator().manual_seed(0)
+    hidden = (2 * torch.randn(9, 8, generator=source)).requires_grad_(True)
+    weight = (1.5 * torch.randn(50, 8, generator=source)).requires_grad_(trained)
+    targets = (hidden @ weight.T).argmax(1)
+    targets[::2] = (hidden @ weight.T).argmin(1)[::2]
+    factors = torch.linspace(-1, 2, 9)
+    values, entropies = logprobs.hidden_logprobs_and_entropies(hidden, weight, targets, 0.7)
+    (values * factors).sum().backward()
+
+    wide, table = hidden.detach().double().requires_grad_(True), weight.detach().double().requires_grad_(True)
+    every = (wide @ table.T / 0.7).log_softmax(1)
+    picked = every.gather(1, targets[:, None]).squeeze(1)
+    (picked * factors.double()).sum().backward()
+    torch.testing.assert_close(values.double(), picked, atol=1e-5, rtol=1e-6)
+    torch.testing.assert_close(entropies.double(), -(every.exp() * every).sum(1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(hidden.grad.double(), wide.grad, atol=2e-5, rtol=1e-5)
+    if trained:
+        torch.testing.assert_close(weight.grad.double(), table.grad, atol=2e-5, rtol=1e-5)
+    assert torch.equal(logprobs.hidden_logprobs(hidden, weight, targets, 0.7), values)
 
 
 def test_what_stands_in_the_padding_does_not_matter(base: Base) -> None:
     rows = some_rows(base.vocab_size, LENGTHS)
     batch = pad(rows, CPU)
     for index, row in enumerate(rows):
-        batch.ids[index, len(row.ids) :] = 7
+        batch.inputs['input_ids'][index, len(row.ids) - 1 :] = 7
     with torch.no_grad():
         first = target_logprobs(base.model, True, pad(rows, CPU))
         assert torch.equal(target_logprobs(base.model, True, batch), first)

@@ -10,7 +10,6 @@ import torch
 from jobs import RecordingJob
 from test_logprobs import plainly, some_rows
 
-from elenchus_runtime import score
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.models import Base
 from elenchus_runtime.score import score_rows
@@ -33,23 +32,23 @@ def test_order_and_values_do_not_depend_on_packing(base: Base, budget: int) -> N
 def test_out_of_memory_splits_the_micro_batch(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = some_rows(base.vocab_size, LENGTHS)
     expected = score_rows(base, base.model, rows, 1.0, 10_000, RecordingJob())
-    real = score.pad
+    real = base.lay_out
 
-    def pad(some: Any, device: torch.device) -> Any:
+    def lay_out(some: Any) -> Any:
         if len(some) > 2:
             raise torch.OutOfMemoryError
-        return real(some, device)
+        return real(some)
 
-    monkeypatch.setattr(score, 'pad', pad)
+    monkeypatch.setattr(base, 'lay_out', lay_out)
     for values, wanted in zip(
         score_rows(base, base.model, rows, 1.0, 10_000, RecordingJob()), expected, strict=True
     ):
         np.testing.assert_allclose(values, wanted, atol=1e-5)
 
-    def never(some: Any, device: torch.device) -> Any:
+    def never(some: Any) -> Any:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(score, 'pad', never)
+    monkeypatch.setattr(base, 'lay_out', never)
     with pytest.raises(WorkerError) as caught:
         score_rows(base, base.model, rows, 1.0, 10_000, RecordingJob())
     assert caught.value.code == 'out_of_memory'

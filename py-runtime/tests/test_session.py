@@ -163,19 +163,19 @@ def test_half_precision_weights_are_not_trained(base: Base, adapters: Adapters) 
 # Memory
 
 
-def run_out_of_memory_above(monkeypatch: pytest.MonkeyPatch, tokens: int) -> list[int]:
-    """Padded sizes that were tried; anything larger than `tokens` fails as a full device would."""
+def run_out_of_memory_above(base: Base, monkeypatch: pytest.MonkeyPatch, tokens: int) -> list[int]:
+    """Sizes that were tried; anything larger than `tokens` fails as a full device would."""
     tried: list[int] = []
-    real = train_sft.pad
+    real = base.lay_out
 
-    def pad(rows: Any, device: torch.device) -> Any:
-        batch = real(rows, device)
-        tried.append(batch.ids.numel())
-        if batch.ids.numel() > tokens:
+    def lay_out(rows: Any) -> Any:
+        layout = real(rows)
+        tried.append(layout.num_tokens)
+        if layout.num_tokens > tokens:
             raise torch.OutOfMemoryError('as if the device were full')
-        return batch
+        return layout
 
-    monkeypatch.setattr(train_sft, 'pad', pad)
+    monkeypatch.setattr(base, 'lay_out', lay_out)
     return tried
 
 
@@ -184,23 +184,23 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(
 ) -> None:
     session = begin(base, adapters)
     whole = take(session, 1, sft_batch(), rate=0.0)
-    tried = run_out_of_memory_above(monkeypatch, 70)
+    tried = run_out_of_memory_above(base, monkeypatch, 45)
     halved = take(session, 2, sft_batch(), rate=0.0)
     assert halved['loss'] == pytest.approx(whole['loss'], abs=1e-6)
     assert halved['grad_norm'] == pytest.approx(whole['grad_norm'], rel=1e-4)
-    assert max(tried) > 70
-    assert halved['metrics']['micro_batch_tokens'] <= 70
+    assert max(tried) > 45
+    assert halved['metrics']['micro_batch_tokens'] <= 45
     # What has been learned about the memory is kept.
     tried.clear()
     take(session, 3, sft_batch(), rate=0.0)
-    assert max(tried) <= 70
+    assert max(tried) <= 45
 
 
 def test_a_row_that_does_not_fit_at_all_is_an_error(
     base: Base, adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = begin(base, adapters)
-    run_out_of_memory_above(monkeypatch, 5)
+    run_out_of_memory_above(base, monkeypatch, 5)
     assert code_of(lambda: take(session, 1, sft_batch())) == 'out_of_memory'
     assert gradients_of(base) == {}
 
@@ -345,7 +345,7 @@ def test_both_passes_of_a_micro_batch_have_the_same_dropout_and_no_two_share_it(
     base: Base, adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapters.create(lora('p', dropout=0.3))
-    session = begin(base, adapters, 'p', algorithm='dpo', micro_batch_tokens=60)
+    session = begin(base, adapters, 'p', algorithm='dpo', micro_batch_tokens=40)
     seeds: list[int] = []
     real = torch.manual_seed
 

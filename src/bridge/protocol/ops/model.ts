@@ -81,6 +81,8 @@ const modelLoad = {
     dtype: z.string(),
     device: z.string(),
     load_s: z.number().nonnegative(),
+    /** Why training reads a prompt once per completion instead of once; absent where it is shared. */
+    rows_apart: z.string().nullish(),
   }),
 } satisfies OpDefinition
 
