@@ -179,7 +179,6 @@ def test_metrics_are_what_they_are_called(base: Base) -> None:
     ('loss', 'changes'),
     [
         ('sigmoid', {}),
-        ('sigmoid', {'label_smoothing': 0.2}),
         ('hinge', {}),
         ('robust', {'label_smoothing': 0.1}),
         ('ipo', {'length_normalised': True}),
