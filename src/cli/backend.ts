@@ -1,22 +1,28 @@
 import type { Command } from 'commander'
-import { spawnLauncher } from '../bridge/launchers/spawn.ts'
 import type { PolicyRef } from '../backends/backend.ts'
 import { createTorchBackend, type TorchBackend } from '../backends/torch/torch.ts'
 import { backendSchema, type BackendConfig } from '../config/backend.ts'
 import type { EventSink } from '../runs/events.ts'
 import type { ModelReference } from '../pipelines/model-reference.ts'
 import { addSchemaFlags, readSchemaFlags } from './flags.ts'
+import { dtypeOf, dtypeOfPrecision, launcherOf } from './launchers.ts'
 
-/** The flags that say where tensors are computed; `--num-gpus 4` means `--gpus 0,1,2,3`. */
+/**
+ * The flags that say where tensors are computed, with those of the launchers that people know: `--num-gpus 4`
+ * means `--gpus 0,1,2,3`, `--mixed-precision bf16` means `--dtype bfloat16`.
+ */
 export function addBackendFlags(command: Command): Command {
   return addSchemaFlags(command, backendSchema, ['gpus'])
     .option('--gpus <list>', 'devices relative to CUDA_VISIBLE_DEVICES, one worker each, for example 0,1,2,3')
     .option('--num-gpus <n>', 'the first n devices')
-    .option('--nproc-per-node <n>', "torchrun's name for --num-processes")
+    .option('--nproc-per-node <n>', 'workers on each of the --nnodes machines, instead of --num-processes')
+    .option('--mixed-precision <p>', "accelerate's name for --dtype: bf16 or no")
+    .option('--config-file <file>', "accelerate's name for --accelerate-config")
+    .option('--dry-run', 'print what would be launched, and stop')
 }
 
 export function readBackendFlags(options: Readonly<Record<string, unknown>>): BackendConfig {
-  const { gpus, numGpus, numProcesses, nprocPerNode } = options
+  const { gpus, numGpus, mixedPrecision } = options
   const list =
     typeof gpus === 'string'
       ? parseGpus(gpus)
@@ -26,8 +32,17 @@ export function readBackendFlags(options: Readonly<Record<string, unknown>>): Ba
   return readSchemaFlags(backendSchema, {
     ...options,
     gpus: list,
-    numProcesses: numProcesses ?? nprocPerNode,
+    numProcesses: options['numProcesses'] ?? processesOf(options),
+    accelerateConfig: options['accelerateConfig'] ?? options['configFile'],
+    dtype:
+      options['dtype'] ?? (typeof mixedPrecision === 'string' ? dtypeOfPrecision(mixedPrecision) : undefined),
   })
+}
+
+/** `--nproc-per-node` counts the workers of one machine. */
+function processesOf({ nprocPerNode, nnodes }: Readonly<Record<string, unknown>>): number | undefined {
+  if (nprocPerNode === undefined) return undefined
+  return Number(nprocPerNode) * (nnodes === undefined ? 1 : Number(nnodes))
 }
 
 /** `0,1,2,3` as numbers. What is no number is left for the schema to refuse. */
@@ -43,15 +58,13 @@ export function openTorch(
 ): TorchBackend {
   return createTorchBackend({
     model,
-    dtype: config.dtype,
+    dtype: dtypeOf(config),
     engine: config.engine,
     deterministic: config.deterministic,
     trustRemoteCode: config.trust_remote_code,
     threads: config.threads,
-    launcher: spawnLauncher({
-      threads: config.threads,
-      ...(config.gpus.length > 0 && { devices: config.gpus }),
-    }),
+    launcher: launcherOf(config),
+    listen: config.listen,
     ...(config.num_processes !== undefined && { ranks: config.num_processes }),
     logDirectory: options.logDirectory,
     onWarning: (message) => options.events({ type: 'warning', stage: 'backend', message }),

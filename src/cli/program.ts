@@ -11,6 +11,7 @@ import { evaluateCommand } from './commands/evaluate.ts'
 import { explainCommand } from './commands/explain.ts'
 import { gradeCommand } from './commands/grade.ts'
 import { initCommand } from './commands/init.ts'
+import { joinCommand } from './commands/join.ts'
 import { mergeCommand } from './commands/merge.ts'
 import { oakCommand } from './commands/oak.ts'
 import { ppoCommand } from './commands/ppo.ts'
@@ -45,6 +46,7 @@ const COMMANDS = [
   regimeWCommand,
   dataCommand,
   mergeCommand,
+  joinCommand,
   doctorCommand,
   setupCommand,
   initCommand,

@@ -60,7 +60,7 @@ export class Scene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#tmpdir === undefined) delete process.env['TMPDIR']
     else process.env['TMPDIR'] = this.#tmpdir
-    const left = readdirSync(this.root).filter((name) => name !== 'logs')
+    const left = readdirSync(this.root).filter((name) => name !== 'logs' && !name.startsWith('torchinductor'))
     const processes = await processesOf(this.root)
     rmSync(this.root, { recursive: true, force: true })
     if (left.length + processes.length > 0) {

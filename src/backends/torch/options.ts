@@ -19,6 +19,8 @@ export interface TorchBackendOptions {
   readonly launcher: Launcher
   /** Workers; as many as the launcher has devices for if absent. */
   readonly ranks?: number
+  /** Address of this machine that workers on other machines reach. */
+  readonly listen?: string | undefined
   /** Where each worker's output goes, one file per start. */
   readonly logDirectory: string
   /** How often each worker may be started again after it died; 2 by default. */

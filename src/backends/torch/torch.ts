@@ -113,9 +113,10 @@ class Torch implements TorchBackend {
   }
 
   async #start(): Promise<WorkerGroup> {
-    const { launcher, logDirectory, restarts, limits, onWarning } = this.#options
+    const { launcher, listen, logDirectory, restarts, limits, onWarning } = this.#options
     const group = await WorkerGroup.start({
       launcher,
+      listen,
       logDirectory,
       ranks: this.#workers.length,
       restarts: restarts ?? RESTARTS,

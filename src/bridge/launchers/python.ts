@@ -13,9 +13,9 @@ const MODULES = ['zmq', 'msgspec', 'torch', 'transformers', 'peft', 'safetensors
 const PROBE_TIMEOUT_MS = 60_000
 
 /** Finds modules without importing them: importing torch takes seconds. */
-const PROBE = `
+const probeFor = (modules: readonly string[]): string => `
 import importlib.util, json, sys
-missing = [name for name in ${JSON.stringify(MODULES)} if importlib.util.find_spec(name) is None]
+missing = [name for name in ${JSON.stringify(modules)} if importlib.util.find_spec(name) is None]
 print(json.dumps({'version': list(sys.version_info[:2]), 'missing': missing}))
 `
 
@@ -37,11 +37,11 @@ export function choosePython(option: string | undefined): string {
 }
 
 /**
- * Checks that an interpreter can run the worker.
+ * Checks that an interpreter can run the worker, and has what a launcher needs `besides`.
  * @throws ElenchusError `environment` naming the interpreter, what it lacks, and what to run.
  */
-export async function checkPython(python: string): Promise<void> {
-  const probe = await execa(python, ['-c', PROBE], {
+export async function checkPython(python: string, besides: readonly string[] = []): Promise<void> {
+  const probe = await execa(python, ['-c', probeFor([...MODULES, ...besides])], {
     reject: false,
     stdin: 'ignore',
     timeout: PROBE_TIMEOUT_MS,

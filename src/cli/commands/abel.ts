@@ -10,6 +10,7 @@ import { openTorch } from '../backend.ts'
 import { collect } from '../collect.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import { packageFile } from '../package-files.ts'
+import { describeLaunch, renderLaunch } from '../dry-run.ts'
 import { withSession } from '../session.ts'
 
 interface AbelOptions {
@@ -78,7 +79,9 @@ export async function runAbelConfig(
 ): Promise<void> {
   await withSession(options, async ({ events, signal, print }) => {
     if (options.dryRun === true) {
-      print(stringifyYaml(config).trimEnd(), config)
+      const launch = describeLaunch(renderLaunch(config.backend, join(config.output, 'logs')))
+      const text = `${stringifyYaml(config)}# would launch:\n${launch.replaceAll(/^/gm, '# ')}`
+      print(text, config)
       return
     }
     const logDirectory = join(config.output, 'logs')

@@ -16,7 +16,8 @@ import { runDpo } from '../../training/dpo.ts'
 import { preparePairs } from '../../training/pairs.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
-import { withSession, type Session } from '../session.ts'
+import { withBackendSession } from '../dry-run.ts'
+import type { Session } from '../session.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
 interface DpoOptions extends RunOptions, ModelOptions {
@@ -45,7 +46,7 @@ export function dpoCommand(): Command {
       '\nExample:\n  elenchus dpo --traces outputs/traces/run1/traces.jsonl --model outputs/sft/run1/final \\\n    --output outputs/dpo/run1 --num-epochs 1 --batch-size 2 --beta 0.1',
     )
     .action(async (options: DpoOptions) => {
-      await withSession(options, async (session) => {
+      await withBackendSession(options, async (session) => {
         const config = readSchemaFlags(dpoSchema, { ...options }, GUIDE_DEFAULTS)
         const preferences = readSchemaFlags(preferencesSchema, { ...options, mode: options.pairMode })
         const { pairs, path } = await pairsOf(options, preferences, session)

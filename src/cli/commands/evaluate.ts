@@ -7,7 +7,7 @@ import { evaluateProofs } from '../evaluate-proofs.ts'
 import { evaluateQuestions } from '../evaluate-questions.ts'
 import { addSchemaFlags, refuseForeignFlags } from '../flags.ts'
 import { positiveInteger, share } from '../numbers.ts'
-import { withSession } from '../session.ts'
+import { withBackendSession } from '../dry-run.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
 const PROOF_TASKS = ['prontoqa', 'folio']
@@ -52,7 +52,7 @@ export function evaluateCommand(): Command {
       '\nExamples:\n  elenchus evaluate --model outputs/dpo/run1/final --data data/processed/prontoqa_test.jsonl \\\n    --output outputs/evaluation/run1\n  elenchus evaluate --task gsm8k-platinum --base-model GAIR/Abel-7B-002 --lora-path checkpoints/abel_ppo_lora \\\n    --data data/gsm8k_platinum.jsonl --output outputs/abel_ppo_platinum_eval.jsonl',
     )
     .action(async (options: EvaluateOptions) => {
-      await withSession(options, async (session) => {
+      await withBackendSession(options, async (session) => {
         const given = { ...options }
         if (options.platinumOverlay !== undefined && options.task !== 'gsm8k-platinum') {
           throw new ElenchusError('usage', '--platinum-overlay belongs to --task gsm8k-platinum.')

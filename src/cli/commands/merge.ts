@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { ElenchusError } from '../../errors.ts'
 import { resolveModel } from '../../pipelines/model-reference.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
-import { withSession } from '../session.ts'
+import { withBackendSession } from '../dry-run.ts'
 import { addModelFlags, type ModelOptions } from './shared.ts'
 
 interface MergeOptions extends ModelOptions {
@@ -25,7 +25,7 @@ export function mergeCommand(): Command {
       '\nExample:\n  elenchus merge --model outputs/dpo/run1/final --output outputs/merged',
     )
     .action(async (options: MergeOptions) => {
-      await withSession(options, async ({ events, print }) => {
+      await withBackendSession(options, async ({ events, print }) => {
         const reference = await resolveModel(options)
         if (reference.adapter === null) {
           throw new ElenchusError(

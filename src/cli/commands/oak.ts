@@ -9,6 +9,7 @@ import { runOak } from '../../pipelines/oak/run.ts'
 import { openTorch, parseGpus } from '../backend.ts'
 import { packageFile } from '../package-files.ts'
 import { renderOakTable } from '../oak-table.ts'
+import { describeLaunch, renderLaunch } from '../dry-run.ts'
 import { withSession } from '../session.ts'
 import { collect } from '../collect.ts'
 
@@ -114,7 +115,9 @@ export async function runOakConfig(
 ): Promise<void> {
   await withSession(options, async ({ events, signal, print }) => {
     if (options.dryRun === true) {
-      print(stringifyYaml(config).trimEnd(), config)
+      const launch = describeLaunch(renderLaunch(config.backend, join(config.output, 'logs')))
+      const text = `${stringifyYaml(config)}# would launch:\n${launch.replaceAll(/^/gm, '# ')}`
+      print(text, config)
       return
     }
     const logDirectory = join(config.output, 'logs')

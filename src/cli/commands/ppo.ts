@@ -6,7 +6,7 @@ import { loadQuestions } from '../../pipelines/question-files.ts'
 import { runPpo, type PpoSummary } from '../../training/ppo/stage.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
-import { withSession } from '../session.ts'
+import { withBackendSession } from '../dry-run.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
 interface PpoOptions extends RunOptions, ModelOptions {
@@ -27,7 +27,7 @@ export function ppoCommand(): Command {
       '\nExample:\n  elenchus ppo --base-model GAIR/Abel-7B-002 --data-path data/gsm8k_train.jsonl \\\n    --output checkpoints/abel_ppo_lora --n-samples 2000 --batch-size 4 --target-kl 0.1',
     )
     .action(async (options: PpoOptions) => {
-      await withSession(options, async ({ events, signal, print }) => {
+      await withBackendSession(options, async ({ events, signal, print }) => {
         const config = readSchemaFlags(ppoSchema, { ...options })
         const questions = await loadQuestions([options.dataPath])
         const reference = await resolveModel(options)

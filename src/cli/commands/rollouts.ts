@@ -9,7 +9,7 @@ import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backe
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import { renderRollouts } from '../rollout-tables.ts'
-import { withSession } from '../session.ts'
+import { withBackendSession } from '../dry-run.ts'
 import { addModelFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
 interface RolloutsOptions extends Omit<RunOptions, 'output'>, ModelOptions {
@@ -39,7 +39,7 @@ export function rolloutsCommand(): Command {
       '\nExample:\n  elenchus rollouts --base-model GAIR/Abel-7B-002 --lora-path checkpoints/abel_ppo_lora \\\n    --data-path data/gsm8k_train.jsonl --out-path data/abel_regime_w_rollouts.jsonl --n-samples 500 --n-gpus 8',
     )
     .action(async (options: RolloutsOptions) => {
-      await withSession(options, async ({ events, signal, print }) => {
+      await withBackendSession(options, async ({ events, signal, print }) => {
         const config = readSchemaFlags(rolloutsSchema, { ...options })
         const questions = (await loadQuestions([options.dataPath])).slice(0, options.nSamples)
         const reference = await resolveModel(options)

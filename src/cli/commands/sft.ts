@@ -10,7 +10,7 @@ import { runSft } from '../../training/sft.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
 import { positiveInteger } from '../numbers.ts'
-import { withSession } from '../session.ts'
+import { withBackendSession } from '../dry-run.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
 interface SftOptions extends RunOptions, ModelOptions {
@@ -35,7 +35,7 @@ export function sftCommand(): Command {
       '\nExample:\n  elenchus sft --model Qwen/Qwen3-8B --data data/processed/prontoqa_train.jsonl \\\n    --output outputs/sft/run1 --learning-rate 2e-4 --batch-size 4 --gradient-accumulation-steps 8',
     )
     .action(async (options: SftOptions) => {
-      await withSession(options, async ({ events, signal, print }) => {
+      await withBackendSession(options, async ({ events, signal, print }) => {
         const settings = readSchemaFlags(sftSchema, { ...options })
         const config = options.full === true ? { ...settings, lora: null } : settings
         const problems = annotateProblems(

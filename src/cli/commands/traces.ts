@@ -8,7 +8,7 @@ import { runTraces } from '../../traces/stage.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
 import { positiveInteger } from '../numbers.ts'
-import { withSession } from '../session.ts'
+import { withBackendSession } from '../dry-run.ts'
 import { renderTraceTotals } from '../totals.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
@@ -35,7 +35,7 @@ export function tracesCommand(): Command {
       '\nExample:\n  elenchus traces --model outputs/sft/final --data data/processed/prontoqa_train.jsonl \\\n    --output outputs/traces/run1 --num-problems 100 --samples-per-problem 4',
     )
     .action(async (options: TracesOptions) => {
-      await withSession(options, async ({ events, signal, print }) => {
+      await withBackendSession(options, async ({ events, signal, print }) => {
         const config = readSchemaFlags(tracesSchema, { ...options }, GUIDE_DEFAULTS)
         const all = annotateProblems(await loadProblemFiles(options.data))
         const problems = all.slice(0, options.numProblems)

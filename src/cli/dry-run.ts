@@ -1,0 +1,82 @@
+import { join } from 'node:path'
+import { CONNECTION_FILE } from '../bridge/group.ts'
+import type { Launch, Rendered } from '../bridge/launcher.ts'
+import { shellQuoted } from '../bridge/launchers/shell.ts'
+import type { BackendConfig } from '../config/backend.ts'
+import { stageDirectoryOf } from '../runs/beside.ts'
+import { readBackendFlags } from './backend.ts'
+import { launcherOf } from './launchers.ts'
+import { withSession, type OutputOptions, type Session } from './session.ts'
+
+/** What a run with these settings would launch; nothing starts, and no secret is made. */
+export function renderLaunch(config: BackendConfig, logDirectory: string): readonly Rendered[] {
+  const launcher = launcherOf(config)
+  const worldSize = config.num_processes ?? launcher.defaultRanks
+  const connectionFile = launcher.sharesFiles ? join(logDirectory, CONNECTION_FILE) : '(private)/launch.json'
+  const ranks = Array.from({ length: worldSize }, (_, rank) => ({
+    rank,
+    logFile: join(logDirectory, `worker-${rank}.0.log`),
+  }))
+  const launch: Launch = {
+    ranks,
+    worldSize,
+    epoch: 0,
+    connectionFile,
+    logDirectory,
+    connection: {
+      endpoint: config.listen === undefined ? 'ipc://(private)' : `tcp://${config.listen}`,
+      launch: '',
+      tokens: new Map(),
+      epoch: 0,
+      parentPid: process.pid,
+      heartbeatS: 1,
+    },
+  }
+  return [...launcher.render(launch), ...renderJoining(config, worldSize, connectionFile)]
+}
+
+/** What the other machines of a torchrun launch have to run. */
+function renderJoining(
+  config: BackendConfig,
+  worldSize: number,
+  connectionFile: string,
+): readonly Rendered[] {
+  if (config.launcher !== 'torchrun' || config.nnodes === 1) return []
+  return Array.from({ length: config.nnodes - 1 }, (_, index) => ({
+    title: `on node ${index + 1}, by hand or by your scheduler`,
+    argv: [
+      'elenchus',
+      'join',
+      ...['--connection', connectionFile],
+      ...['--nnodes', String(config.nnodes), '--node-rank', String(index + 1)],
+      ...['--rdzv-endpoint', config.rdzv_endpoint ?? ''],
+      ...['--num-processes', String(worldSize)],
+    ],
+    environment: {},
+  }))
+}
+
+/** A launch as lines that a shell would take. */
+export function describeLaunch(rendered: readonly Rendered[]): string {
+  return rendered
+    .map(({ title, argv, environment, script }) => {
+      const assignments = Object.entries(environment).map(([name, value]) => `${name}=${shellQuoted(value)}`)
+      const command = [...assignments, ...argv.map(shellQuoted)].join(' ')
+      return [`# ${title}`, command, ...(script === undefined ? [] : [script.trimEnd()])].join('\n')
+    })
+    .join('\n')
+}
+
+/** {@link withSession} for commands that start workers: with --dry-run they only say what they would start. */
+export async function withBackendSession(
+  options: OutputOptions & { readonly dryRun?: boolean; readonly output?: string; readonly outPath?: string },
+  command: (session: Session) => Promise<void>,
+): Promise<void> {
+  await withSession(options, async (session) => {
+    if (options.dryRun !== true) return command(session)
+    const { output, outPath } = options
+    const directory = output ?? (outPath === undefined ? '.' : stageDirectoryOf(outPath))
+    const rendered = renderLaunch(readBackendFlags({ ...options }), join(directory, 'logs'))
+    session.print(describeLaunch(rendered), { launch: rendered })
+  })
+}
