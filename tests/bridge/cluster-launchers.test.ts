@@ -46,8 +46,8 @@ function launchOf(ranks: number): Launch {
   }
 }
 
-/** Starts a group, has every rank answer, kills one and has all that must come back answer again. */
-async function works(launcher: Launcher, ranks: number, epochs: readonly number[]): Promise<void> {
+/** Starts a group, has every rank answer, kills the first, and tells the starts of all when it is back. */
+async function epochsAfterDeath(launcher: Launcher, ranks: number): Promise<readonly number[]> {
   await using group = await scene.start('', { launcher, ranks, restarts: 1, listen: '127.0.0.1' })
   const pids = await Promise.all(
     Array.from({ length: ranks }, async (_, rank) => {
@@ -61,13 +61,14 @@ async function works(launcher: Launcher, ranks: number, epochs: readonly number[
   )
   process.kill(pids[0] ?? 0, 'SIGKILL')
   await expect.poll(async () => (await group.worker(0)).epoch, { timeout: 30_000 }).toBe(1)
-  for (const [rank, epoch] of epochs.entries()) expect((await group.worker(rank)).epoch).toBe(epoch)
+  return Promise.all(pids.map(async (_, rank) => (await group.worker(rank)).epoch))
 }
 
 describe('the command launcher', () => {
   test('starts ranks through a program on hosts, which get their secrets by stdin', async () => {
     const template = ['ssh', '{host}', '--', '{cmd}']
-    await works(commandLauncher({ ...COMMAND, template, hosts: ['one', 'two'] }), 2, [1, 0])
+    const launcher = commandLauncher({ ...COMMAND, template, hosts: ['one', 'two'] })
+    expect(await epochsAfterDeath(launcher, 2)).toEqual([1, 0])
   })
 
   test('fills every place of the template, and quotes for a shell only within an argument', () => {
@@ -123,7 +124,7 @@ describe('the command launcher', () => {
 
 describe('the SLURM launcher', () => {
   test('submits, follows, starts again as a whole, and cancels', async () => {
-    await works(slurmLauncher(SLURM), 2, [1, 1])
+    expect(await epochsAfterDeath(slurmLauncher(SLURM), 2)).toEqual([1, 1])
     expect(existsSync(join(scene.logDirectory, 'connection.json'))).toBe(false)
   })
 

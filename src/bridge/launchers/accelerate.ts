@@ -26,7 +26,7 @@ const configSchema = z.looseObject({
 export type AccelerateConfig = z.infer<typeof configSchema>
 
 /** Set-ups in which accelerate itself would wrap or replace the training loop; ours does not run in them. */
-const OTHER_LOOPS = ['DEEPSPEED', 'MEGATRON_LM', 'XLA', 'TPU']
+const OTHER_LOOPS = new Set(['DEEPSPEED', 'MEGATRON_LM', 'XLA', 'TPU'])
 
 /** @throws ElenchusError `file_missing` or `config_invalid` with what is wrong in it. */
 export function readAccelerateConfig(path: string): AccelerateConfig {
@@ -44,7 +44,7 @@ export function readAccelerateConfig(path: string): AccelerateConfig {
     )
   }
   const { distributed_type: type, num_machines: machines } = parsed.data
-  if (OTHER_LOOPS.includes(type)) {
+  if (OTHER_LOOPS.has(type)) {
     throw new ElenchusError(
       'config_invalid',
       `${path}: distributed_type ${type} is not supported; use MULTI_GPU (or FSDP, with backend.sharding).`,

@@ -20,7 +20,7 @@ export interface RayOptions {
 
 const INTERVAL_MS = 2000
 const TIMEOUT_MS = 30_000
-const ENDED = ['STOPPED', 'SUCCEEDED', 'FAILED']
+const ENDED = new Set(['STOPPED', 'SUCCEEDED', 'FAILED'])
 
 const submittedSchema = z.looseObject({ submission_id: z.string() })
 const infoSchema = z.looseObject({ status: z.string(), message: z.string().nullish() })
@@ -89,7 +89,7 @@ function rayJob(api: string, id: string): Job {
     id,
     async state(): Promise<JobState> {
       const { status, message } = infoSchema.parse(await ask(url, 'GET'))
-      if (!ENDED.includes(status)) return { over: false }
+      if (!ENDED.has(status)) return { over: false }
       return {
         over: true,
         exit: { code: null, signal: null, reason: `Ray job ${id} is ${status}: ${message ?? 'no message'}` },
