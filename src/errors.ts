@@ -97,6 +97,7 @@ export const ERROR_CODES = {
   },
   step_out_of_order: { retryable: false, exit: 1, hint: 'Resume from the last checkpoint.' },
   http_failed: { retryable: true, exit: 1, hint: 'Check the server and its address.' },
+  http_refused: { retryable: false, exit: 1, hint: 'Correct what the server names in the message.' },
   internal: { retryable: false, exit: 1, hint: 'This is a bug in Elenchus; please report it.' },
 } as const satisfies Record<string, { retryable: boolean; exit: number; hint: string }>
 

@@ -38,6 +38,9 @@ export { buildTracePairs, explainPairs, type PairReport } from './preferences/tr
 
 // Backends
 export type * from './backends/backend.ts'
+export { BACKEND_SPECIFICATION } from './backends/backend.ts'
+export { createOpenAIBackend, type OpenAIBackend } from './backends/openai/openai.ts'
+export type { OpenAIBackendOptions, ServerKind } from './backends/openai/options.ts'
 export { createScriptedBackend } from './backends/scripted.ts'
 export { createTorchBackend, type TorchBackend } from './backends/torch/torch.ts'
 export { spawnLauncher } from './bridge/launchers/spawn.ts'

@@ -20,6 +20,10 @@ const ALLOWED: Record<string, readonly string[]> = {
   runs: [],
   backends: ['bridge', 'runs'],
   bridge: ['runs'],
+  // for people who write backends of their own
+  testing: ['backends'],
+  // what embedders call; commands call the same pipelines
+  library: ['config', 'pipelines', 'preferences', 'regime-w', 'report', 'runs'],
   entailment: ['logic', 'problems'],
   environment: ['bridge', 'runs'],
   // stages

@@ -66,7 +66,8 @@ export interface Completion {
   /** Log-probability of each id under the sampling distribution, fp32. */
   readonly logprobs?: Float32Array
   readonly numTokens: number
-  readonly promptTokens: number
+  /** Absent where the backend does not know it. */
+  readonly promptTokens?: number
   readonly finishReason: FinishReason
   /** Name of the stop that ended it, when `finishReason` is `stop`. */
   readonly stopName?: string

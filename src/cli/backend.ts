@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import type { PolicyRef } from '../backends/backend.ts'
-import { createTorchBackend, type TorchBackend } from '../backends/torch/torch.ts'
+import type { TorchBackend } from '../backends/torch/torch.ts'
 import { backendSchema, type BackendConfig } from '../config/backend.ts'
-import type { EventSink } from '../runs/events.ts'
 import type { ModelReference } from '../pipelines/model-reference.ts'
 import { addSchemaFlags, readSchemaFlags } from './flags.ts'
-import { dtypeOf, dtypeOfPrecision, launcherOf } from './launchers.ts'
+import { dtypeOfPrecision } from '../pipelines/launchers.ts'
+
+export { openTorch } from '../pipelines/open-torch.ts'
 
 /**
  * The flags that say where tensors are computed, with those of the launchers that people know: `--num-gpus 4`
@@ -48,27 +49,6 @@ function processesOf({ nprocPerNode, nnodes }: Readonly<Record<string, unknown>>
 /** `0,1,2,3` as numbers. What is no number is left for the schema to refuse. */
 export function parseGpus(text: string): number[] {
   return text.split(',').flatMap((part) => (part.trim() === '' ? [] : Number(part)))
-}
-
-/** The torch backend with one worker per device. */
-export function openTorch(
-  config: BackendConfig,
-  model: string,
-  options: { readonly logDirectory: string; readonly events: EventSink },
-): TorchBackend {
-  return createTorchBackend({
-    model,
-    dtype: dtypeOf(config),
-    engine: config.engine,
-    deterministic: config.deterministic,
-    trustRemoteCode: config.trust_remote_code,
-    threads: config.threads,
-    launcher: launcherOf(config),
-    listen: config.listen,
-    ...(config.num_processes !== undefined && { ranks: config.num_processes }),
-    logDirectory: options.logDirectory,
-    onWarning: (message) => options.events({ type: 'warning', stage: 'backend', message }),
-  })
 }
 
 /** The policy that a model reference names, with the fingerprint of its weights. */

@@ -5,7 +5,7 @@ import { shellQuoted } from '../bridge/launchers/shell.ts'
 import type { BackendConfig } from '../config/backend.ts'
 import { stageDirectoryOf } from '../runs/beside.ts'
 import { readBackendFlags } from './backend.ts'
-import { launcherOf } from './launchers.ts'
+import { launcherOf } from '../pipelines/launchers.ts'
 import { withSession, type OutputOptions, type Session } from './session.ts'
 
 /** What a run with these settings would launch; nothing starts, and no secret is made. */
@@ -75,12 +75,21 @@ export function describeLaunch(rendered: readonly Rendered[]): string {
 
 /** {@link withSession} for commands that start workers: with --dry-run they only say what they would start. */
 export async function withBackendSession(
-  options: OutputOptions & { readonly dryRun?: boolean; readonly output?: string; readonly outPath?: string },
+  options: OutputOptions & {
+    readonly dryRun?: boolean
+    readonly output?: string
+    readonly outPath?: string
+    readonly backend?: string
+  },
   command: (session: Session) => Promise<void>,
 ): Promise<void> {
   await withSession(options, async (session) => {
     if (options.dryRun !== true) return command(session)
-    const { output, outPath } = options
+    const { output, outPath, backend = 'torch' } = options
+    if (backend !== 'torch') {
+      session.print('A server generates: no workers are started.', { launch: [] })
+      return
+    }
     const directory = output ?? (outPath === undefined ? '.' : stageDirectoryOf(outPath))
     const rendered = renderLaunch(readBackendFlags({ ...options }), join(directory, 'logs'))
     session.print(describeLaunch(rendered), { launch: rendered })

@@ -20,7 +20,7 @@ export async function evaluateProofs(
 ): Promise<void> {
   const config = readSchemaFlags(evaluationSchema, { ...options }, DEFAULTS)
   const problems = annotateProblems((await loadProblemFiles(options.data)).slice(0, options.numProblems))
-  const { backend: opened, policy } = await openEvaluated(options, options.output, events)
+  const { backend: opened, policy } = await openEvaluated(options, options.output, { events, signal })
   await using backend = opened
   const summary = await runEvaluation(
     { backend, events, signal, resume: options.resume ?? false },

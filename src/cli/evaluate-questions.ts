@@ -26,7 +26,7 @@ export async function evaluateQuestions(
   const isFile = output.endsWith('.jsonl')
   const dir = isFile ? stageDirectoryOf(output) : output
   const path = isFile ? output : join(output, EVALUATION_FILE)
-  const { backend: opened, policy } = await openEvaluated(options, dir, events)
+  const { backend: opened, policy } = await openEvaluated(options, dir, { events, signal })
   await using backend = opened
   const summary = await runQuestionEvaluation(
     { backend, events, signal, resume: options.resume ?? false },

@@ -1,25 +1,28 @@
 import { join } from 'node:path'
-import type { PolicyRef } from '../backends/backend.ts'
-import type { TorchBackend } from '../backends/torch/torch.ts'
-import { resolveModel } from '../pipelines/model-reference.ts'
-import type { EventSink } from '../runs/events.ts'
-import { openTorch, policyOf, readBackendFlags } from './backend.ts'
-import type { ModelOptions } from './commands/shared.ts'
+import type { ModelBackend, PolicyRef } from '../backends/backend.ts'
+import { ElenchusError } from '../errors.ts'
+import { type GeneratorOptions, openGenerator } from './generator.ts'
+import type { Session } from './session.ts'
 
 /** The model that the flags name, ready to be evaluated; with `--merge-adapter` as a second, merged copy. */
 export async function openEvaluated(
-  options: ModelOptions & { readonly mergeAdapter?: boolean },
+  options: GeneratorOptions & { readonly mergeAdapter?: boolean },
   dir: string,
-  events: EventSink,
-): Promise<{ readonly backend: TorchBackend; readonly policy: PolicyRef }> {
-  const reference = await resolveModel(options)
-  const backend = openTorch(readBackendFlags({ ...options }), reference.base, {
-    logDirectory: join(dir, 'logs'),
-    events,
-  })
+  { events, signal }: Pick<Session, 'events' | 'signal'>,
+): Promise<{ readonly backend: ModelBackend; readonly policy: PolicyRef }> {
+  if (options.mergeAdapter === true && options.backend !== 'torch') {
+    throw new ElenchusError(
+      'usage',
+      '--merge-adapter: only --backend torch merges; serve a merged model instead.',
+    )
+  }
+  const opened = await openGenerator(options, { logDirectory: join(dir, 'logs'), events, signal })
+  const { policy } = opened
+  if (options.mergeAdapter !== true || opened.kind !== 'torch' || policy.kind !== 'adapter') {
+    return { backend: opened.backend, policy }
+  }
+  const { backend } = opened
   try {
-    const policy = await policyOf(backend, reference)
-    if (options.mergeAdapter !== true || policy.kind !== 'adapter') return { backend, policy }
     const merged = join(dir, 'merged')
     await backend.saveMerged(policy, merged)
     await backend.switchModel(merged)

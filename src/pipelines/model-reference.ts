@@ -19,11 +19,15 @@ const adapterConfigSchema = z.looseObject({ base_model_name_or_path: z.string().
  * @throws ElenchusError `usage` when no model is named; `file_missing` for a path that looks local and does
  *   not exist; `record_invalid` for an unreadable adapter_config.json.
  */
-export async function resolveModel(options: {
-  readonly model?: string | undefined
-  readonly baseModel?: string | undefined
-  readonly loraPath?: string | undefined
-}): Promise<ModelReference> {
+export async function resolveModel(
+  options: {
+    readonly model?: string | undefined
+    readonly baseModel?: string | undefined
+    readonly loraPath?: string | undefined
+  },
+  /** `served`: the base is a name on a server, and need not be on this machine. */
+  { served = false }: { readonly served?: boolean } = {},
+): Promise<ModelReference> {
   const { baseModel, loraPath } = options
   const model = options.model ?? loraPath ?? baseModel
   if (model === undefined) {
@@ -51,7 +55,7 @@ export async function resolveModel(options: {
     throw new ElenchusError('file_missing', `There is no adapter in ${loraPath} (no adapter_config.json).`)
   }
   const looksLocal = /^[./~]|^outputs\/|^checkpoints\//.test(model)
-  if (looksLocal && !(await exists(model))) {
+  if (!served && looksLocal && !(await exists(model))) {
     throw new ElenchusError('file_missing', `There is no model in ${model}.`)
   }
   return { base: model, adapter: null }

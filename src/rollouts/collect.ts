@@ -39,7 +39,8 @@ export type SampledGroup = {
   question: string
   gold_answer: string
   prompt: string
-  prompt_tokens: number
+  /** Absent where the backend does not know it. */
+  prompt_tokens?: number
   policy: string
   trajectories: [SampledAnswer, ...SampledAnswer[]]
 }
@@ -166,6 +167,7 @@ function generateOptions(input: CollectInput, arm: Arm): GenerateOptions {
 function toGroup(input: CollectInput, question: ArithmeticQuestion, answers: Answers): SampledGroup {
   const [first, ...others] = [...answers].sort(([a], [b]) => a - b)
   if (first === undefined) throw new RangeError(`no answers to ${question.question_id}`)
+  const { promptTokens } = first[1].completion
   const toAnswer = ([arm, graded]: [number, GradedCompletion]): SampledAnswer =>
     sampledAnswer(graded, arm, answerSeed(input.seed, question, arm))
   return {
@@ -173,7 +175,7 @@ function toGroup(input: CollectInput, question: ArithmeticQuestion, answers: Ans
     question: question.question,
     gold_answer: question.gold_answer,
     prompt: renderAbelPrompt(question.question),
-    prompt_tokens: first[1].completion.promptTokens,
+    ...(promptTokens !== undefined && { prompt_tokens: promptTokens }),
     policy: input.policy.fingerprint,
     trajectories: [toAnswer(first), ...others.map(toAnswer)],
   }

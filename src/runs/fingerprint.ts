@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { ElenchusError } from '../errors.ts'
@@ -21,6 +21,34 @@ export async function fingerprintFile(path: string): Promise<string> {
     throw ioError(error, 'read', path)
   }
   return hash.digest('hex')
+}
+
+/** Files of a checkpoint that hold its weights a second time. */
+const SECOND_COPY = /^consolidated/
+/** The name of a blob in Hugging Face's cache is its hash. */
+const BLOB = /\/blobs\/([0-9a-f]{64})$/
+
+/**
+ * Identifies a model's weights as the worker does (`files.py`): the SHA-256 of their one file, or of the sorted
+ * list of several. Null where there is no such folder on this machine.
+ */
+export async function fingerprintWeights(folder: string): Promise<string | null> {
+  const names = await readdir(folder).catch(() => [])
+  for (const pattern of [/\.safetensors$/, /^pytorch_model.*\.bin$/]) {
+    const files = names.filter((name) => pattern.test(name) && !SECOND_COPY.test(name)).sort()
+    const hashes = await Promise.all(files.map((name) => fingerprintBlob(join(folder, name))))
+    if (hashes.length === 1) return hashes[0] ?? null
+    if (hashes.length > 1) {
+      const listing = files.map((name, index) => `${name} ${hashes[index]}\n`).join('')
+      return createHash('sha256').update(listing).digest('hex')
+    }
+  }
+  return null
+}
+
+async function fingerprintBlob(path: string): Promise<string> {
+  const [, hash] = BLOB.exec(await realpath(path)) ?? []
+  return hash ?? fingerprintFile(path)
 }
 
 /**

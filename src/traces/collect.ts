@@ -205,7 +205,7 @@ function sampled(completion: Completion): Record<string, unknown> {
     completion: completion.text,
     ...(completion.ids && { completion_ids: [...completion.ids] }),
     num_tokens: completion.numTokens,
-    prompt_tokens: completion.promptTokens,
+    ...(completion.promptTokens !== undefined && { prompt_tokens: completion.promptTokens }),
     finish_reason: completion.stopName ?? completion.finishReason,
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { Channel } from '../../src/backends/torch/channel.ts'
+import { Channel } from '../../src/backends/channel.ts'
 import { wholePrompts } from '../../src/backends/torch/generate.ts'
 import { dealOut, type Lane } from '../../src/backends/torch/lanes.ts'
 import { ElenchusError } from '../../src/errors.ts'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readBackendFlags } from '../../src/cli/backend.ts'
 import { describeLaunch, renderLaunch } from '../../src/cli/dry-run.ts'
-import { dtypeOf, launcherOf } from '../../src/cli/launchers.ts'
+import { dtypeOf, launcherOf } from '../../src/pipelines/launchers.ts'
 
 const folder = mkdtempSync('/tmp/elc-')
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -2,7 +2,7 @@ import type { OpMap } from '../../bridge/protocol/ops.ts'
 import type { CallEvent } from '../../bridge/call.ts'
 import { ElenchusError } from '../../errors.ts'
 import type { Completion, GenerateOptions, GenerateRequest } from '../backend.ts'
-import { Channel } from './channel.ts'
+import { Channel } from '../channel.ts'
 import { dealOut } from './lanes.ts'
 import type { PolicyLane, WorkerHandle } from './worker-models.ts'
 

@@ -1,5 +1,5 @@
 import { ElenchusError } from '../../errors.ts'
-import { Notice } from './channel.ts'
+import { Notice } from '../channel.ts'
 
 /** Failures of a worker, not of the work: another worker, or the next start of this one, can do it. */
 const WORKER_FAILURES: ReadonlySet<string> = new Set([

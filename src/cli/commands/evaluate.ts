@@ -2,18 +2,18 @@ import { Command, Option } from 'commander'
 import { questionEvaluationSchema } from '../../config/evaluation-questions.ts'
 import { evaluationSchema } from '../../config/evaluation.ts'
 import { ElenchusError } from '../../errors.ts'
-import { addBackendFlags } from '../backend.ts'
 import { evaluateProofs } from '../evaluate-proofs.ts'
 import { evaluateQuestions } from '../evaluate-questions.ts'
 import { addSchemaFlags, refuseForeignFlags } from '../flags.ts'
+import { addGeneratorFlags, type GeneratorOptions } from '../generator.ts'
 import { positiveInteger, share } from '../numbers.ts'
 import { withBackendSession } from '../dry-run.ts'
-import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
+import { addModelFlags, addRunFlags, type RunOptions } from './shared.ts'
 
 const PROOF_TASKS = ['prontoqa', 'folio']
 const QUESTION_TASKS = ['gsm8k', 'gsm8k-platinum']
 
-export interface EvaluateOptions extends RunOptions, ModelOptions {
+export interface EvaluateOptions extends RunOptions, GeneratorOptions {
   readonly task: string
   readonly data: readonly string[]
   readonly platinumOverlay?: string
@@ -45,7 +45,7 @@ export function evaluateCommand(): Command {
   addModelFlags(command)
   addSchemaFlags(command, evaluationSchema)
   addSchemaFlags(command, questionEvaluationSchema)
-  addBackendFlags(command)
+  addGeneratorFlags(command)
   return addRunFlags(command)
     .addHelpText(
       'after',

@@ -1,18 +1,17 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { rolloutsSchema } from '../../config/rollouts.ts'
-import { resolveModel } from '../../pipelines/model-reference.ts'
 import { loadQuestions } from '../../pipelines/question-files.ts'
 import { runRollouts } from '../../rollouts/stage.ts'
 import { stageDirectoryOf } from '../../runs/beside.ts'
-import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { addGeneratorFlags, type GeneratorOptions, openGenerator } from '../generator.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import { renderRollouts } from '../rollout-tables.ts'
 import { withBackendSession } from '../dry-run.ts'
-import { addModelFlags, type ModelOptions, type RunOptions } from './shared.ts'
+import { addModelFlags, type RunOptions } from './shared.ts'
 
-interface RolloutsOptions extends Omit<RunOptions, 'output'>, ModelOptions {
+interface RolloutsOptions extends Omit<RunOptions, 'output'>, GeneratorOptions {
   readonly dataPath: string
   readonly outPath: string
   readonly nSamples?: number
@@ -29,7 +28,7 @@ export function rolloutsCommand(): Command {
     .option('--n-gpus <n>', 'the first n devices (the same as --num-gpus)', positiveInteger)
   addModelFlags(command)
   addSchemaFlags(command, rolloutsSchema)
-  addBackendFlags(command)
+  addGeneratorFlags(command)
   return command
     .option('--seed <n>', 'seed of everything random', nonNegativeInteger, 42)
     .option('--resume', 'continue where an interrupted attempt stopped')
@@ -42,13 +41,14 @@ export function rolloutsCommand(): Command {
       await withBackendSession(options, async ({ events, signal, print }) => {
         const config = readSchemaFlags(rolloutsSchema, { ...options })
         const questions = (await loadQuestions([options.dataPath])).slice(0, options.nSamples)
-        const reference = await resolveModel(options)
         const dir = stageDirectoryOf(options.outPath)
         const flags = { ...(options.nGpus !== undefined && { numGpus: String(options.nGpus) }), ...options }
-        await using backend = openTorch(readBackendFlags(flags), reference.base, {
+        const { backend: opened, policy } = await openGenerator(flags, {
           logDirectory: join(dir, 'logs'),
           events,
+          signal,
         })
+        await using backend = opened
         const summary = await runRollouts(
           { backend, events, signal, resume: options.resume ?? false },
           {
@@ -57,7 +57,7 @@ export function rolloutsCommand(): Command {
             config,
             seed: options.seed,
             questions,
-            policy: await policyOf(backend, reference),
+            policy,
           },
         )
         print(`${renderRollouts(summary)}\n\nrollouts in ${options.outPath}`, summary)

@@ -1,21 +1,20 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { tracesSchema } from '../../config/traces.ts'
-import { resolveModel } from '../../pipelines/model-reference.ts'
 import { loadProblemFiles } from '../../pipelines/problem-files.ts'
 import { annotateProblems } from '../../problems/annotate.ts'
 import { runTraces } from '../../traces/stage.ts'
-import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { addGeneratorFlags, type GeneratorOptions, openGenerator } from '../generator.ts'
 import { positiveInteger } from '../numbers.ts'
 import { withBackendSession } from '../dry-run.ts'
 import { renderTraceTotals } from '../totals.ts'
-import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
+import { addModelFlags, addRunFlags, type RunOptions } from './shared.ts'
 
 /** The guide's full-run settings, except for greedy decoding, which gives identical samples. */
 const GUIDE_DEFAULTS = { temperature: 0.7, max_steps: 6, max_thought_tokens: 60 }
 
-interface TracesOptions extends RunOptions, ModelOptions {
+interface TracesOptions extends RunOptions, GeneratorOptions {
   readonly data: readonly string[]
   readonly numProblems?: number
 }
@@ -28,7 +27,7 @@ export function tracesCommand(): Command {
     .option('--num-problems <n>', 'the first n problems', positiveInteger)
   addModelFlags(command)
   addSchemaFlags(command, tracesSchema)
-  addBackendFlags(command)
+  addGeneratorFlags(command)
   return addRunFlags(command)
     .addHelpText(
       'after',
@@ -39,20 +38,15 @@ export function tracesCommand(): Command {
         const config = readSchemaFlags(tracesSchema, { ...options }, GUIDE_DEFAULTS)
         const all = annotateProblems(await loadProblemFiles(options.data))
         const problems = all.slice(0, options.numProblems)
-        const reference = await resolveModel(options)
-        await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
+        const { backend: opened, policy } = await openGenerator(options, {
           logDirectory: join(options.output, 'logs'),
           events,
+          signal,
         })
+        await using backend = opened
         const summary = await runTraces(
           { backend, events, signal, resume: options.resume ?? false },
-          {
-            dir: options.output,
-            config,
-            seed: options.seed,
-            problems,
-            policy: await policyOf(backend, reference),
-          },
+          { dir: options.output, config, seed: options.seed, problems, policy },
         )
         print(renderTraceTotals(summary), summary)
       })

@@ -75,10 +75,10 @@ export async function sampleGroups(
       tooLong.add(offset)
       continue
     }
-    if (ids === undefined || ids.length === 0) {
+    if (ids === undefined || ids.length === 0 || promptTokens === undefined) {
       throw new ElenchusError(
         'protocol_violation',
-        `The backend gave an answer to "${question.question_id}" without ids.`,
+        `The backend gave an answer to "${question.question_id}" without ids or without the length of its prompt.`,
       )
     }
     const { correct, answered } = gradeOutput(text, question.gold_answer, config)

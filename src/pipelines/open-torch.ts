@@ -1,0 +1,25 @@
+import { createTorchBackend, type TorchBackend } from '../backends/torch/torch.ts'
+import type { BackendConfig } from '../config/backend.ts'
+import type { EventSink } from '../runs/events.ts'
+import { dtypeOf, launcherOf } from './launchers.ts'
+
+/** The torch backend with one worker per device. */
+export function openTorch(
+  config: BackendConfig,
+  model: string,
+  options: { readonly logDirectory: string; readonly events: EventSink },
+): TorchBackend {
+  return createTorchBackend({
+    model,
+    dtype: dtypeOf(config),
+    engine: config.engine,
+    deterministic: config.deterministic,
+    trustRemoteCode: config.trust_remote_code,
+    threads: config.threads,
+    launcher: launcherOf(config),
+    listen: config.listen,
+    ...(config.num_processes !== undefined && { ranks: config.num_processes }),
+    logDirectory: options.logDirectory,
+    onWarning: (message) => options.events({ type: 'warning', stage: 'backend', message }),
+  })
+}
