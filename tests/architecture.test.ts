@@ -26,6 +26,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   library: ['config', 'pipelines', 'preferences', 'regime-w', 'report', 'runs'],
   entailment: ['logic', 'problems'],
   environment: ['bridge', 'runs'],
+  // estimates from settings
+  plan: ['config'],
   // stages
   rollouts: ['config', 'problems', 'prompts', 'answers', 'regime-w', 'backends', 'runs'],
   traces: ['config', 'logic', 'problems', 'prompts', 'backends', 'runs', 'entailment'],
@@ -55,6 +57,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   // schemas only: stages take their settings from here, never the other way round
   config: ['logic', 'problems', 'regime-w'],
   pipelines: [
+    'plan',
     'report',
     'config',
     'training',
@@ -90,11 +93,12 @@ const ALLOWED: Record<string, readonly string[]> = {
     'logic',
     'entailment',
     'environment',
+    'plan',
   ],
 }
 
 /** Folders that may import neither Node built-ins nor packages (zod excepted: record schemas). */
-const PURE = new Set(['logic', 'answers', 'regime-w', 'problems', 'prompts', 'preferences', 'report'])
+const PURE = new Set(['logic', 'answers', 'regime-w', 'problems', 'prompts', 'preferences', 'report', 'plan'])
 /** Files everybody may import. */
 const COMMON = new Set(['errors.ts', 'random.ts'])
 

@@ -14,6 +14,7 @@ import { initCommand } from './commands/init.ts'
 import { joinCommand } from './commands/join.ts'
 import { mergeCommand } from './commands/merge.ts'
 import { oakCommand } from './commands/oak.ts'
+import { planCommand } from './commands/plan.ts'
 import { ppoCommand } from './commands/ppo.ts'
 import { preferencesCommand } from './commands/preferences.ts'
 import { regimeWCommand } from './commands/regime-w.ts'
@@ -47,6 +48,7 @@ const COMMANDS = [
   dataCommand,
   mergeCommand,
   joinCommand,
+  planCommand,
   doctorCommand,
   setupCommand,
   initCommand,

@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { stringify as stringifyYaml } from 'yaml'
 import { abelSchema, type AbelConfig } from '../../config/abel.ts'
 import { loadConfig, parseOverride, type Override } from '../../config/load.ts'
 import { runAbel } from '../../pipelines/abel/run.ts'
@@ -9,8 +8,8 @@ import { renderAbelTable } from '../abel-table.ts'
 import { openTorch } from '../backend.ts'
 import { collect } from '../collect.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
+import { dryRun } from '../dry-run-config.ts'
 import { packageFile } from '../package-files.ts'
-import { describeLaunch, renderLaunch } from '../dry-run.ts'
 import { withSession } from '../session.ts'
 
 interface AbelOptions {
@@ -42,7 +41,7 @@ export function abelCommand(): Command {
     .option('--seed <n>', 'seed of everything random', nonNegativeInteger)
     .option('--set <key=value>', 'override any other setting', collect, [])
     .option('--resume', 'continue an interrupted run')
-    .option('--dry-run', 'print the resolved configuration and stop')
+    .option('--dry-run', 'print the resolved configuration and the plan, and stop')
     .option('--json', 'print the summary as JSON, and events as JSON lines on stderr')
     .addHelpText(
       'after',
@@ -79,9 +78,7 @@ export async function runAbelConfig(
 ): Promise<void> {
   await withSession(options, async ({ events, signal, print }) => {
     if (options.dryRun === true) {
-      const launch = describeLaunch(renderLaunch(config.backend, join(config.output, 'logs')))
-      const text = `${stringifyYaml(config)}# would launch:\n${launch.replaceAll(/^/gm, '# ')}`
-      print(text, config)
+      print(await dryRun(config), config)
       return
     }
     const logDirectory = join(config.output, 'logs')

@@ -1,15 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { stringify as stringifyYaml } from 'yaml'
 import { loadConfig, parseOverride, type Override } from '../../config/load.ts'
 import { oakSchema, type OakConfig } from '../../config/oak.ts'
 import { ElenchusError } from '../../errors.ts'
 import { runOak } from '../../pipelines/oak/run.ts'
 import { openTorch, parseGpus } from '../backend.ts'
+import { dryRun } from '../dry-run-config.ts'
 import { packageFile } from '../package-files.ts'
 import { renderOakTable } from '../oak-table.ts'
-import { describeLaunch, renderLaunch } from '../dry-run.ts'
 import { withSession } from '../session.ts'
 import { collect } from '../collect.ts'
 
@@ -43,7 +42,7 @@ export function oakCommand(): Command {
     .option('--seed <n>', 'seed of everything random')
     .option('--set <key=value>', 'override any other setting', collect, [])
     .option('--resume', 'continue an interrupted run')
-    .option('--dry-run', 'print the resolved configuration and stop')
+    .option('--dry-run', 'print the resolved configuration and the plan, and stop')
     .option('--json', 'print the summary as JSON, and events as JSON lines on stderr')
     .addHelpText(
       'after',
@@ -115,9 +114,7 @@ export async function runOakConfig(
 ): Promise<void> {
   await withSession(options, async ({ events, signal, print }) => {
     if (options.dryRun === true) {
-      const launch = describeLaunch(renderLaunch(config.backend, join(config.output, 'logs')))
-      const text = `${stringifyYaml(config)}# would launch:\n${launch.replaceAll(/^/gm, '# ')}`
-      print(text, config)
+      print(await dryRun(config), config)
       return
     }
     const logDirectory = join(config.output, 'logs')

@@ -14,7 +14,7 @@ export function runCommand(): Command {
     .option('--set <key=value>', 'override a setting, for example --set dpo.beta=0.2', collect, [])
     .option('--resume', 'continue an interrupted run')
     .option('--set-aside', 'move a run with other settings out of the way (to DIR.1) instead of refusing')
-    .option('--dry-run', 'print the resolved configuration and stop')
+    .option('--dry-run', 'print the resolved configuration and the plan, and stop')
     .option('--json', 'print the summary as JSON, and events as JSON lines on stderr')
     .addHelpText(
       'after',

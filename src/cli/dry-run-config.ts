@@ -1,0 +1,16 @@
+import { join } from 'node:path'
+import { stringify as stringifyYaml } from 'yaml'
+import type { PipelineConfig } from '../config/pipeline.ts'
+import { planConfig } from '../pipelines/plan-config.ts'
+import { describeLaunch, renderLaunch } from './dry-run.ts'
+import { renderPlan } from './plan-table.ts'
+
+/**
+ * What `--dry-run` of a pipeline prints: the resolved configuration, and as comments, so that it still is one, what
+ * would be launched, and the plan.
+ */
+export async function dryRun(config: PipelineConfig): Promise<string> {
+  const launch = describeLaunch(renderLaunch(config.backend, join(config.output, 'logs')))
+  const comments = ['would launch:', launch, '', renderPlan(await planConfig(config))].join('\n')
+  return `${stringifyYaml(config)}${comments.replaceAll(/^/gm, '# ').replaceAll(/^# $/gm, '#')}`
+}

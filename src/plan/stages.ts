@@ -1,0 +1,234 @@
+import type { AbelConfig } from '../config/abel.ts'
+import type { OakConfig } from '../config/oak.ts'
+import type { DpoConfig, OptimisationConfig } from '../config/training.ts'
+import {
+  generationMemory,
+  trainingMemory,
+  RUNTIME,
+  type Device,
+  type Memory,
+  type Trained,
+} from './memory.ts'
+import type { Shape } from './shape.ts'
+import { generationSeconds, trainingSeconds, type Speed } from './time.ts'
+
+/** What would run, and an estimate of what it takes. */
+export interface PlannedStage {
+  readonly stage: string
+  /** In its own units: "1,500 problems x 4 samples". */
+  readonly work: string
+  /** Of the fullest device; null where no model is involved or its shape is unknown. */
+  readonly memory: Memory | null
+  readonly seconds: number | null
+}
+
+/** What the texts are assumed to be like, in tokens; printed with the plan. */
+export interface Lengths {
+  readonly prompt: number
+  readonly completion: number
+}
+
+export interface Placement {
+  /** Null if nothing is known of the model; then only the work is planned. */
+  readonly shape: Shape | null
+  readonly device: Device
+  readonly speed: Speed
+  readonly devices: number
+  readonly lengths: Lengths
+  /** Problems or questions in the sources, by name. */
+  readonly counts: { readonly sft?: number; readonly train: number; readonly heldOut: number }
+}
+
+export function planOak(config: OakConfig, placement: Placement): PlannedStage[] {
+  const plan = planner(placement)
+  const { counts } = placement
+  const rank = config.sft.lora?.rank ?? config.dpo.lora.rank
+  const evaluation = (name: string): PlannedStage =>
+    plan.sample(
+      name,
+      'problems',
+      counts.heldOut,
+      config.evaluation.samples_per_problem,
+      config.evaluation,
+      rank,
+    )
+  const stages = tinyStages(config.model, plan)
+  stages.push(
+    plan.train('sft', 'demonstrations', counts.sft ?? counts.train, config.sft, config.sft.lora),
+    evaluation('evaluation/iter0'),
+  )
+  const problems = Math.min(config.traces.num_problems ?? counts.train, counts.train)
+  const samples = config.traces.samples_per_problem
+  for (let iteration = 1; iteration <= config.iterations; iteration++) {
+    stages.push(
+      plan.sample(`iter${iteration}/traces`, 'problems', problems, samples, config.traces, rank),
+      plan.dpo(
+        `iter${iteration}/dpo`,
+        problems,
+        Math.min(config.preferences.max_pairs_per_problem, samples - 1),
+        config.dpo,
+      ),
+      evaluation(`evaluation/iter${iteration}`),
+    )
+  }
+  return stages
+}
+
+export function planAbel(config: AbelConfig, placement: Placement): PlannedStage[] {
+  const plan = planner(placement)
+  const { counts } = placement
+  const { ppo, rollouts, dpo } = config
+  const rank = ppo.lora?.rank ?? dpo.lora.rank
+  const evaluation = (name: string): PlannedStage =>
+    plan.sample(
+      name,
+      'questions',
+      counts.heldOut,
+      1 + config.evaluation.coherence_samples,
+      config.evaluation,
+      rank,
+    )
+  const stages = tinyStages(config.model, plan)
+  const answers = ppo.group_size ?? (ppo.algorithm === 'ppo' ? 1 : 8)
+  const questions = Math.min(rollouts.n_samples ?? counts.train, counts.train)
+  const perQuestion = Math.min(config.preferences.max_pairs_per_question, rollouts.arms)
+  stages.push(
+    evaluation('evaluation/base'),
+    plan.ppo('ppo', ppo.n_samples, answers, ppo),
+    evaluation('evaluation/ppo'),
+    plan.sample('rollouts', 'questions', questions, rollouts.arms, rollouts, rank),
+    { stage: 'preferences', work: `pairs of ${count(questions)} questions`, memory: null, seconds: 0 },
+    plan.dpo('dpo', questions, perQuestion, dpo),
+    evaluation('evaluation/dpo'),
+  )
+  return stages
+}
+
+function tinyStages(model: OakConfig['model'], plan: Planner): PlannedStage[] {
+  if (!('tiny' in model)) return []
+  const { drill, pretraining } = model.tiny
+  return [
+    ...(drill === undefined
+      ? []
+      : [{ stage: 'base/drill', work: `${drill.steps} steps`, memory: null, seconds: null }]),
+    plan.train(
+      'base/pretraining',
+      'demonstrations',
+      pretraining.problems,
+      pretraining.training,
+      pretraining.training.lora,
+    ),
+  ]
+}
+
+type Planner = ReturnType<typeof planner>
+
+function planner({ shape, device, speed, devices, lengths }: Placement) {
+  const slots = device.kind === 'cpu' ? RUNTIME.cpuSlots : RUNTIME.gpuSlots
+  const trained = (lora: { readonly rank: number } | null): Trained =>
+    lora === null ? 'all' : { rank: lora.rank }
+  const perSample = lengths.prompt + lengths.completion
+
+  function training(
+    config: Pick<OptimisationConfig, 'micro_batch_tokens' | 'gradient_checkpointing'> & {
+      readonly max_length?: number
+    },
+    lora: { readonly rank: number } | null,
+    load: { readonly batchTokens: number; readonly tokens: number; readonly scored: number },
+  ): Pick<PlannedStage, 'memory' | 'seconds'> {
+    if (shape === null) return { memory: null, seconds: null }
+    const weights = trained(lora)
+    const memory = trainingMemory(shape, device, {
+      trained: weights,
+      batchTokens: load.batchTokens / devices,
+      microBatchTokens: config.micro_batch_tokens,
+      checkpointing: config.gradient_checkpointing,
+      targetShare: lengths.completion / perSample,
+      longest: perSample,
+      reference: load.scored > 0,
+    })
+    return { memory, seconds: trainingSeconds(shape, speed, { ...load, all: weights === 'all', devices }) }
+  }
+
+  return {
+    sample(
+      stage: string,
+      unit: string,
+      items: number,
+      samples: number,
+      config: { readonly max_new_tokens: number },
+      adapterRank: number,
+    ): PlannedStage {
+      const work = `${count(items)} ${unit}${samples === 1 ? '' : ` x ${samples} samples`}`
+      if (shape === null) return { stage, work, memory: null, seconds: null }
+      const load = { promptTokens: lengths.prompt, sequences: items * samples }
+      const newTokens = config.max_new_tokens
+      const memory = generationMemory(shape, device, { ...load, newTokens, samples, adapterRank })
+      const times = {
+        ...load,
+        newTokens: lengths.completion,
+        prompts: items,
+        slots,
+        bytes: device.bytes,
+        devices,
+      }
+      return { stage, work, memory, seconds: generationSeconds(shape, speed, times) }
+    },
+    train(
+      stage: string,
+      unit: string,
+      items: number,
+      config: OptimisationConfig,
+      lora: { readonly rank: number } | null,
+    ): PlannedStage {
+      const batch = config.batch_size * config.gradient_accumulation_steps * devices
+      const steps = config.max_steps ?? Math.ceil((items * config.num_epochs) / batch)
+      const work = `${count(steps)} steps of ${batch} ${unit}`
+      const load = { batchTokens: batch * perSample, tokens: steps * batch * perSample, scored: 0 }
+      return { stage, work, ...training(config, lora, load) }
+    },
+    /** Pairs are not known before the traces are: the most that may come, which is seldom reached. */
+    dpo(stage: string, items: number, pairsEach: number, config: DpoConfig): PlannedStage {
+      const batch = config.batch_size * config.gradient_accumulation_steps * devices
+      const most = Math.ceil((items * pairsEach * config.num_epochs) / batch)
+      const steps = config.max_steps ?? most
+      const work = `${config.max_steps === undefined ? 'at most ' : ''}${count(steps)} steps of ${batch} pairs`
+      // A pair has two completions; with several pairs of a question they are shared, which is not counted on.
+      const batchTokens = batch * (lengths.prompt + 2 * lengths.completion)
+      const load = {
+        batchTokens,
+        tokens: steps * batchTokens,
+        scored: items * pairsEach * 2 * lengths.completion,
+      }
+      return { stage, work, ...training(config, config.lora, load) }
+    },
+    ppo(stage: string, questions: number, answers: number, config: AbelConfig['ppo']): PlannedStage {
+      const iterations = Math.ceil(questions / config.batch_size)
+      const work = `${count(iterations)} iterations of ${config.batch_size} questions x ${answers} answers`
+      const samples = questions * answers
+      const sampling = this.sample(
+        stage,
+        'questions',
+        config.batch_size,
+        answers,
+        config,
+        config.lora?.rank ?? 0,
+      )
+      const batchTokens = Math.min(config.mini_batch_size, config.batch_size * answers) * perSample
+      const load = {
+        batchTokens,
+        tokens: samples * config.num_epochs * perSample,
+        scored: 2 * samples * perSample,
+      }
+      const step = training(config, config.lora, load)
+      if (step.memory === null || sampling.memory === null)
+        return { stage, work, memory: null, seconds: null }
+      const memory = step.memory.total > sampling.memory.total ? step.memory : sampling.memory
+      return { stage, work, memory, seconds: (step.seconds ?? 0) + iterations * (sampling.seconds ?? 0) }
+    },
+  }
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
