@@ -26,6 +26,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   library: ['config', 'pipelines', 'preferences', 'regime-w', 'report', 'runs'],
   entailment: ['logic', 'problems'],
   environment: ['bridge', 'runs'],
+  sinks: ['bridge', 'runs'],
   // estimates from settings
   plan: ['config'],
   // stages
@@ -93,6 +94,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'logic',
     'entailment',
     'environment',
+    'sinks',
     'plan',
   ],
 }

@@ -10,9 +10,10 @@ import { collect } from '../collect.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import { dryRun } from '../dry-run-config.ts'
 import { packageFile } from '../package-files.ts'
+import { addSinkFlags, openSinks, type SinkFlags } from '../sinks.ts'
 import { withSession } from '../session.ts'
 
-interface AbelOptions {
+interface AbelOptions extends SinkFlags {
   readonly config?: string
   readonly baseModel?: string
   readonly dataPath?: string
@@ -29,20 +30,22 @@ interface AbelOptions {
 
 /** `elenchus abel`: the old guide's five scripts as one command, on top of configs/abel.yaml. */
 export function abelCommand(): Command {
-  return new Command('abel')
-    .description('run the Abel pipeline: PPO, Regime W rollouts, preference pairs, DPO, evaluation')
-    .option('--config <file>', 'base configuration (default: configs/abel.yaml)')
-    .option('--base-model <path>', 'folder or hub name of the base model')
-    .option('--data-path <file>', "training questions (GSM8K's train file)")
-    .option('--held-out-data <file>', 'questions of the table (GSM8K Platinum)')
-    .option('--platinum-overlay <file>', "where --held-out-data is GSM8K's test file")
-    .option('--n-gpus <n>', 'the first n devices', positiveInteger)
-    .option('--output <dir>', 'run directory')
-    .option('--seed <n>', 'seed of everything random', nonNegativeInteger)
-    .option('--set <key=value>', 'override any other setting', collect, [])
-    .option('--resume', 'continue an interrupted run')
-    .option('--dry-run', 'print the resolved configuration and the plan, and stop')
-    .option('--json', 'print the summary as JSON, and events as JSON lines on stderr')
+  return addSinkFlags(
+    new Command('abel')
+      .description('run the Abel pipeline: PPO, Regime W rollouts, preference pairs, DPO, evaluation')
+      .option('--config <file>', 'base configuration (default: configs/abel.yaml)')
+      .option('--base-model <path>', 'folder or hub name of the base model')
+      .option('--data-path <file>', "training questions (GSM8K's train file)")
+      .option('--held-out-data <file>', 'questions of the table (GSM8K Platinum)')
+      .option('--platinum-overlay <file>', "where --held-out-data is GSM8K's test file")
+      .option('--n-gpus <n>', 'the first n devices', positiveInteger)
+      .option('--output <dir>', 'run directory')
+      .option('--seed <n>', 'seed of everything random', nonNegativeInteger)
+      .option('--set <key=value>', 'override any other setting', collect, [])
+      .option('--resume', 'continue an interrupted run')
+      .option('--dry-run', 'print the resolved configuration and the plan, and stop')
+      .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+  )
     .addHelpText(
       'after',
       '\nExamples:\n  elenchus abel --n-gpus 8\n  elenchus abel --config configs/tiny.abel.yaml',
@@ -74,9 +77,9 @@ function flagOverrides(options: AbelOptions): Override[] {
 /** Runs a resolved configuration and prints its table; shared by `abel` and `run`. */
 export async function runAbelConfig(
   config: AbelConfig,
-  options: { readonly resume?: boolean; readonly dryRun?: boolean; readonly json?: boolean },
+  options: SinkFlags & { readonly resume?: boolean; readonly dryRun?: boolean; readonly json?: boolean },
 ): Promise<void> {
-  await withSession(options, async ({ events, signal, print }) => {
+  await withSession(options, async ({ events: told, signal, print }) => {
     if (options.dryRun === true) {
       print(await dryRun(config), config)
       return
@@ -84,6 +87,8 @@ export async function runAbelConfig(
     const logDirectory = join(config.output, 'logs')
     await mkdir(logDirectory, { recursive: true })
     const model = 'path' in config.model ? config.model.path : join(config.output, 'base', 'drill', 'initial')
+    await using sinks = await openSinks(options, { dir: config.output, config, events: told })
+    const { events } = sinks
     await using backend = openTorch(config.backend, model, { logDirectory, events })
     const summary = await runAbel({ backend, events, signal, resume: options.resume ?? false }, config)
     print(renderAbelTable(summary), summary)

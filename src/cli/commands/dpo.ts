@@ -18,9 +18,10 @@ import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backe
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
 import { withBackendSession } from '../dry-run.ts'
 import type { Session } from '../session.ts'
+import { addSinkFlags, openSinks, type SinkFlags } from '../sinks.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
-interface DpoOptions extends RunOptions, ModelOptions {
+interface DpoOptions extends RunOptions, ModelOptions, SinkFlags {
   readonly traces?: string
   readonly pairs?: string
   readonly pairMode?: string
@@ -40,7 +41,7 @@ export function dpoCommand(): Command {
   addSchemaFlags(command, dpoSchema)
   addSchemaFlags(command, preferencesSchema, ['mode'])
   addBackendFlags(command)
-  return addRunFlags(command)
+  return addSinkFlags(addRunFlags(command))
     .addHelpText(
       'after',
       '\nExample:\n  elenchus dpo --traces outputs/traces/run1/traces.jsonl --model outputs/sft/run1/final \\\n    --output outputs/dpo/run1 --num-epochs 1 --batch-size 2 --beta 0.1',
@@ -97,9 +98,11 @@ async function train(
   options: DpoOptions,
   config: DpoConfig,
   { pairs, path }: Pairs,
-  { events, signal, print }: Session,
+  { events: told, signal, print }: Session,
 ): Promise<void> {
   const reference = await resolveModel(options)
+  await using sinks = await openSinks(options, { dir: options.output, config, events: told })
+  const { events } = sinks
   await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
     logDirectory: join(options.output, 'logs'),
     events,

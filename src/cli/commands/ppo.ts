@@ -7,9 +7,10 @@ import { runPpo, type PpoSummary } from '../../training/ppo/stage.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
 import { withBackendSession } from '../dry-run.ts'
+import { addSinkFlags, openSinks, type SinkFlags } from '../sinks.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
-interface PpoOptions extends RunOptions, ModelOptions {
+interface PpoOptions extends RunOptions, ModelOptions, SinkFlags {
   readonly dataPath: string
 }
 
@@ -21,16 +22,18 @@ export function ppoCommand(): Command {
   addModelFlags(command)
   addSchemaFlags(command, ppoSchema)
   addBackendFlags(command)
-  return addRunFlags(command)
+  return addSinkFlags(addRunFlags(command))
     .addHelpText(
       'after',
       '\nExample:\n  elenchus ppo --base-model GAIR/Abel-7B-002 --data-path data/gsm8k_train.jsonl \\\n    --output checkpoints/abel_ppo_lora --n-samples 2000 --batch-size 4 --target-kl 0.1',
     )
     .action(async (options: PpoOptions) => {
-      await withBackendSession(options, async ({ events, signal, print }) => {
+      await withBackendSession(options, async ({ events: told, signal, print }) => {
         const config = readSchemaFlags(ppoSchema, { ...options })
         const questions = await loadQuestions([options.dataPath])
         const reference = await resolveModel(options)
+        await using sinks = await openSinks(options, { dir: options.output, config, events: told })
+        const { events } = sinks
         await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
           logDirectory: join(options.output, 'logs'),
           events,

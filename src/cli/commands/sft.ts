@@ -11,9 +11,10 @@ import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backe
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
 import { positiveInteger } from '../numbers.ts'
 import { withBackendSession } from '../dry-run.ts'
+import { addSinkFlags, openSinks, type SinkFlags } from '../sinks.ts'
 import { addModelFlags, addRunFlags, type ModelOptions, type RunOptions } from './shared.ts'
 
-interface SftOptions extends RunOptions, ModelOptions {
+interface SftOptions extends RunOptions, ModelOptions, SinkFlags {
   readonly data: readonly string[]
   readonly numProblems?: number
   readonly full?: boolean
@@ -29,13 +30,13 @@ export function sftCommand(): Command {
   addModelFlags(command)
   addSchemaFlags(command, sftSchema)
   addBackendFlags(command)
-  return addRunFlags(command)
+  return addSinkFlags(addRunFlags(command))
     .addHelpText(
       'after',
       '\nExample:\n  elenchus sft --model Qwen/Qwen3-8B --data data/processed/prontoqa_train.jsonl \\\n    --output outputs/sft/run1 --learning-rate 2e-4 --batch-size 4 --gradient-accumulation-steps 8',
     )
     .action(async (options: SftOptions) => {
-      await withBackendSession(options, async ({ events, signal, print }) => {
+      await withBackendSession(options, async ({ events: told, signal, print }) => {
         const settings = readSchemaFlags(sftSchema, { ...options })
         const config = options.full === true ? { ...settings, lora: null } : settings
         const problems = annotateProblems(
@@ -46,9 +47,11 @@ export function sftCommand(): Command {
         if (examples.length < problems.length) {
           const without = problems.length - examples.length
           const message = `${without} of ${problems.length} problems have no gold proof and are left out.`
-          events({ type: 'warning', stage: 'sft', message })
+          told({ type: 'warning', stage: 'sft', message })
         }
         const reference = await resolveModel(options)
+        await using sinks = await openSinks(options, { dir: options.output, config, events: told })
+        const { events } = sinks
         await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
           logDirectory: join(options.output, 'logs'),
           events,

@@ -1,0 +1,136 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { loadConfig, parseOverride } from '../../src/config/load.ts'
+import { pipelineSchema } from '../../src/config/pipeline.ts'
+import { planConfig } from '../../src/pipelines/plan-config.ts'
+import { cacheBytesPerToken, generationMemory, RUNTIME, trainingMemory } from '../../src/plan/memory.ts'
+import {
+  adapterParameters,
+  KNOWN_SHAPES,
+  parameters,
+  shapeOfConfig,
+  type Shape,
+} from '../../src/plan/shape.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const shapeOf = (name: string): Shape => {
+  const shape = KNOWN_SHAPES[name]
+  if (shape === undefined) throw new Error(`${name} is not known`)
+  return shape
+}
+const MISTRAL = shapeOf('mistralai/Mistral-7B-v0.1')
+const GPU = { kind: 'gpu', bytes: 2 } as const
+
+describe('shapes', () => {
+  test('parameters of published models', () => {
+    // Their model cards: 7,241,732,096; and 8.19 billion for Qwen3-8B.
+    expect(parameters(MISTRAL)).toBe(7_241_732_096)
+    expect(parameters(shapeOf('Qwen/Qwen3-8B')) / 1e9).toBeCloseTo(8.19, 2)
+    // PEFT prints 41,943,040 trainable parameters for rank 16 on all linear layers of Mistral-7B.
+    expect(adapterParameters(MISTRAL, 16)).toBe(41_943_040)
+    expect(cacheBytesPerToken(MISTRAL, 2)).toBe(131_072)
+  })
+
+  test('of a config.json, and of something else', () => {
+    const config = {
+      num_hidden_layers: 2,
+      hidden_size: 8,
+      num_attention_heads: 2,
+      intermediate_size: 16,
+      vocab_size: 10,
+    }
+    expect(shapeOfConfig(config)).toMatchObject({ kvHeads: 2, headDim: 4, tied: false })
+    expect(shapeOfConfig({ model_type: 'other' })).toBeNull()
+  })
+})
+
+describe('memory', () => {
+  const step = {
+    batchTokens: 40_000,
+    microBatchTokens: 8192,
+    targetShare: 0.5,
+    longest: 400,
+    reference: false,
+  }
+
+  test('7B weights, adapter and optimiser in one copy', () => {
+    const memory = trainingMemory(MISTRAL, GPU, { ...step, trained: { rank: 16 }, checkpointing: false })
+    expect(memory.weights).toBe(2 * 7_241_732_096)
+    expect(memory.adapters + memory.gradients + memory.optimizer).toBe(16 * 41_943_040)
+  })
+
+  test('checkpointing and smaller micro-batches are what helps', () => {
+    const peak = (microBatchTokens: number, checkpointing: boolean): number =>
+      trainingMemory(MISTRAL, GPU, { ...step, microBatchTokens, trained: { rank: 16 }, checkpointing }).total
+    expect(peak(4096, false)).toBeLessThan(peak(8192, false))
+    expect(peak(8192, true)).toBeLessThan(peak(8192, false) / 2)
+  })
+
+  test('more sequences than slots need no more memory', () => {
+    const peak = (sequences: number): number =>
+      generationMemory(MISTRAL, GPU, {
+        sequences,
+        promptTokens: 150,
+        newTokens: 250,
+        samples: 8,
+        adapterRank: 16,
+      }).total
+    expect(peak(100)).toBeLessThan(peak(1000))
+    expect(peak(1000)).toBe(peak(5000))
+  })
+})
+
+test('the constants are those of py-runtime', () => {
+  const folder = join(ROOT, 'py-runtime/elenchus_runtime')
+  const runtime = readdirSync(folder)
+    .filter((name) => name.endsWith('.py'))
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+    .join('')
+  expect(runtime).toContain(`CPU_SLOTS = ${RUNTIME.cpuSlots}\n`)
+  expect(runtime).toContain(`ACCELERATOR_SLOTS = ${RUNTIME.gpuSlots}\n`)
+  expect(runtime).toContain(`SPAN_STEP = ${RUNTIME.spanStep}\n`)
+  expect(runtime).toContain(`CPU_FORWARD_TOKENS = ${RUNTIME.cpuForwardTokens}\n`)
+  expect(runtime).toContain(`SLICE_ELEMENTS = 1 << ${Math.log2(RUNTIME.sliceElements)}\n`)
+})
+
+describe('a plan', () => {
+  const plan = async (name: string, ...sets: string[]) =>
+    planConfig(await loadConfig(join(ROOT, `configs/${name}.yaml`), pipelineSchema, sets.map(parseOverride)))
+
+  test.each(['oak', 'abel', 'tiny.oak', 'tiny.abel'])(
+    'of configs/%s.yaml names its stages in order',
+    async (name) => {
+      const { stages } = await plan(name)
+      const order = stages.map(({ stage }) => stage).filter((stage) => !stage.startsWith('base/'))
+      expect(order).toEqual(
+        name.endsWith('oak')
+          ? [
+              'sft',
+              'evaluation/iter0',
+              'iter1/traces',
+              'iter1/dpo',
+              'evaluation/iter1',
+              'iter2/traces',
+              'iter2/dpo',
+              'evaluation/iter2',
+            ]
+          : ['evaluation/base', 'ppo', 'evaluation/ppo', 'rollouts', 'preferences', 'dpo', 'evaluation/dpo'],
+      )
+    },
+  )
+
+  test('more devices are faster, and the samples are counted', async () => {
+    const time = async (gpus: string) =>
+      (await plan('oak', `backend.gpus=${gpus}`)).stages.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0)
+    expect(await time('[0,1,2,3]')).toBeLessThan((await time('[0]')) / 2)
+    const { stages } = await plan('oak', 'traces.samples_per_problem=8')
+    expect(stages.find(({ stage }) => stage === 'iter1/traces')?.work).toBe('1,500 problems x 8 samples')
+  })
+
+  test('of an unknown model says so, and plans the work alone', async () => {
+    const { stages, assumptions } = await plan('oak', 'model.path=somebody/something')
+    expect(stages.every(({ memory }) => memory === null)).toBe(true)
+    expect(assumptions.join()).toContain('nothing is known of somebody/something')
+  })
+})
