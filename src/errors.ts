@@ -90,6 +90,11 @@ export const ERROR_CODES = {
     exit: 1,
     hint: 'A run-time guard found a wrong training state; the last good checkpoint is kept.',
   },
+  peer_failed: {
+    retryable: true,
+    exit: 1,
+    hint: 'Another worker of the training group failed; its own message or log says why. Use --resume.',
+  },
   non_finite: {
     retryable: false,
     exit: 1,

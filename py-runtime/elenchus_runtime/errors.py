@@ -27,6 +27,7 @@ RETRYABLE: Mapping[str, bool] = {
     'out_of_memory': False,
     'prompt_too_long': False,
     'guard_failed': False,
+    'peer_failed': True,
     'non_finite': False,
     'step_out_of_order': False,
     'internal': False,

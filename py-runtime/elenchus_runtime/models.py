@@ -56,6 +56,8 @@ class Base:
     rows_apart: str | None = None
     """Why contexts that rows have in common are read once per row; `None` where they are shared."""
     trained: bool = False
+    sharded: bool = False
+    """Whether the model is made of shards of a training that has to be loaded anew to be rid of them."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -202,7 +204,7 @@ def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 def is_current(base: Base, settings: ModelLoad) -> bool:
     """Whether loading `settings` would give exactly what is loaded."""
-    if base.trained:
+    if base.trained or base.sharded:
         return False
     # Threads and deadline do not change weights.
     wanted = (settings.dtype, settings.trust_remote_code)

@@ -19,6 +19,7 @@ import transformers
 
 from . import protocol as wire
 from .adapters import Adapters
+from .collective import Collective
 from .environment import resident_bytes
 from .errors import WorkerError
 from .generate import generate
@@ -28,10 +29,14 @@ from .protocol import Blobs
 from .rows import completion_rows, refuse_longer_than
 from .score import score_rows
 from .session import Session
+from .sharding import whole_weights
 from .tiny import create_model, train_tokenizer
 from .transport import Transport, error_body
 
 Answer = tuple[dict[str, Any], Blobs]
+
+_COLLECTIVE = frozenset({'train.step'})
+"""Operations that the other ranks wait in: they look at cancellation where they can tell them of it."""
 
 
 class Operations:
@@ -44,6 +49,7 @@ class Operations:
         self._base: Base | None = None
         self._adapters: Adapters | None = None
         self._sessions: dict[str, Session] = {}
+        self._collective: Collective | None = None
         self._started = time.monotonic()
         self._handlers: dict[str, Callable[[Any, Job], dict[str, Any] | Answer]] = {
             'tokenizer.train': self._tokenizer_train,
@@ -60,9 +66,11 @@ class Operations:
             'generate': self._generate,
             'encode': self._encode,
             'score': self._score,
+            'group.join': self._group_join,
             'train.begin': self._train_begin,
             'train.step': self._train_step,
             'train.score': self._train_score,
+            'train.verify': self._train_verify,
             'train.end': self._train_end,
             'checkpoint.save': self._checkpoint_save,
             'checkpoint.load': self._checkpoint_load,
@@ -75,7 +83,8 @@ class Operations:
         try:
             body = wire.decode_body(job.op, job.raw)
             job.limit(body.deadline_s)
-            job.check()
+            if job.op not in _COLLECTIVE:
+                job.check()
             answer = self._handlers[job.op](body, job)
             result, blobs = answer if isinstance(answer, tuple) else (answer, {})
             transport.finish(job, 'result', result, blobs)
@@ -139,7 +148,8 @@ class Operations:
     def _model_save(self, spec: wire.ModelSave, job: Job) -> dict[str, Any]:
         base, _ = self._loaded()
         job.enter('load')
-        weights = {name: tensor.detach().cpu() for name, tensor in plain_weights(base.model).items()}
+        found = whole_weights(base.model) if base.sharded else plain_weights(base.model)
+        weights = {name: tensor.detach().cpu() for name, tensor in found.items()}
         base.adopt(spec.path, write_model(base, weights, spec.path))
         return {'fingerprint': base.fingerprint}
 
@@ -204,6 +214,23 @@ class Operations:
 
     # Training
 
+    def _group_join(self, spec: wire.GroupJoin, job: Job) -> dict[str, Any]:
+        if self._sessions:
+            raise WorkerError('bad_request', f'Session {next(iter(self._sessions))!r} is open; end it first.')
+        job.enter('load')
+        if self._collective is not None:
+            left, self._collective = self._collective, None
+            left.leave()
+        self._collective = Collective(spec, self._device, job.pulse)
+        return {}
+
+    def _group(self, name: str | None) -> Collective | None:
+        if name is None:
+            return None
+        if self._collective is None or self._collective.name != name:
+            raise WorkerError('bad_request', f'This worker is not in the group {name!r}; join it first.')
+        return self._collective
+
     def _train_begin(self, spec: wire.TrainBegin, job: Job) -> dict[str, Any]:
         base, adapters = self._loaded()
         if self._sessions:
@@ -211,7 +238,7 @@ class Operations:
         adapters.require(spec.policy)
         job.enter('load')
         torch.use_deterministic_algorithms(spec.deterministic or base.settings.deterministic, warn_only=True)
-        session = Session(spec, base, adapters)
+        session = Session(spec, base, adapters, self._group(spec.group))
         self._sessions[spec.session] = session
         return {
             'trainable_parameters': session.trainable_parameters,
@@ -232,6 +259,10 @@ class Operations:
         return {}, {
             name: np.concatenate([np.empty(0, dtype='<f4'), *values]) for name, values in scores.items()
         }
+
+    def _train_verify(self, spec: wire.TrainVerify, job: Job) -> dict[str, Any]:
+        job.enter('load')
+        return {'weights_fingerprint': self._session(spec.session).weights_fingerprint()}
 
     def _train_end(self, spec: wire.TrainEnd, _job: Job) -> dict[str, Any]:
         self._session(spec.session).end()

@@ -214,6 +214,29 @@ class Score(Body):
 # Training
 
 
+class FileMeeting(Part, tag='file', tag_field='type'):
+    """A file that does not exist yet. `local`: all ranks are on one machine, and nothing leaves it."""
+
+    path: str
+    local: bool
+
+
+class TcpMeeting(Part, tag='tcp', tag_field='type'):
+    """Rank 0 listens there."""
+
+    host: str
+    port: int
+
+
+class GroupJoin(Body):
+    """Where the launcher gave a `MASTER_ADDR` and `MASTER_PORT`, the ranks meet there."""
+
+    group: str
+    rank: int
+    size: int
+    meeting: FileMeeting | TcpMeeting
+
+
 class OptimizerSettings(Part):
     betas: tuple[float, float]
     eps: float
@@ -231,6 +254,8 @@ class TrainBegin(Body):
     value_head: bool = False
     seed: int = 0
     deterministic: bool = False
+    group: str | None = None
+    sharding: Literal['none', 'fsdp2'] = 'none'
 
 
 class SftBatch(Part, tag='sft', tag_field='type'):
@@ -312,6 +337,10 @@ class TrainEnd(Body):
     session: str
 
 
+class TrainVerify(Body):
+    session: str
+
+
 class CheckpointSave(Body):
     session: str
     path: str
@@ -342,9 +371,11 @@ OP_BODIES: Mapping[str, type[Body]] = {
     'generate': Generate,
     'encode': Encode,
     'score': Score,
+    'group.join': GroupJoin,
     'train.begin': TrainBegin,
     'train.step': TrainStep,
     'train.score': TrainScore,
+    'train.verify': TrainVerify,
     'train.end': TrainEnd,
     'checkpoint.save': CheckpointSave,
     'checkpoint.load': CheckpointLoad,

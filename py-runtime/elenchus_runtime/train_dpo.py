@@ -97,7 +97,8 @@ def accumulate(
         loss, metrics, slope = _coefficients(sums, graph.pairs, batch)
         for index in range(len(batches)):
             backward(index, evaluate(index), slope)
-    return Outcome(loss, sum(len(row.ids) for row in graph.rows), 0, metrics)
+    tokens = sum(len(row.ids) for row in graph.rows)
+    return Outcome(loss, tokens, 0, metrics, float(len(batch.pairs)))
 
 
 def _coefficients(

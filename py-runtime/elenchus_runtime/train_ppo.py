@@ -5,7 +5,7 @@ Knows rows, the critic and gradients. Which advantages, which returns and when t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,10 +68,7 @@ def accumulate(
     budget: int,
     before: Callable[[int], None],
 ) -> Outcome:
-    """Adds the gradient of the mean loss over the completion tokens of the whole batch.
-
-    With `max_kl`, a batch whose mean `approx_kl` exceeds it is measured but not to be applied.
-    """
+    """Adds the gradient of the mean loss over the completion tokens of the whole batch."""
     total = sum(row.num_targets for row in data.rows)
     loss = 0.0
     sums: dict[str, float] = {}
@@ -100,9 +97,13 @@ def accumulate(
         largest = max(largest, float(ratio.max()))
     means = {name: value / total for name, value in sums.items()}
     means |= {'ratio_deviation': deviation, 'ratio_max': largest, 'targets': float(total)}
-    apply = batch.max_kl is None or means['approx_kl'] <= batch.max_kl
     tokens = sum(len(row.ids) for row in data.rows)
-    return Outcome(loss, tokens, 0, means | {'applied': float(apply)}, apply)
+    return Outcome(loss, tokens, 0, means, float(total))
+
+
+def applies(batch: PpoBatch, metrics: Mapping[str, float]) -> bool:
+    """Whether a batch with these metrics is to change the weights, or was to be measured only."""
+    return batch.max_kl is None or metrics['approx_kl'] <= batch.max_kl
 
 
 def _targets(data: PpoRows, members: list[int], device: torch.device) -> PpoTargets:

@@ -30,7 +30,7 @@ def rows_from_text(base: Base, batch: SftBatch) -> SftRows:
     """Encodes prompt and completion; the end-of-sequence token is a target.
 
     A row longer than `max_length` loses its end, and is counted; one whose prompt alone fills it is left
-    out, and counted too.
+    out, and counted too. None may be left.
     """
     if len(batch.prompts) != len(batch.completions):
         raise WorkerError(
@@ -48,10 +48,6 @@ def rows_from_text(base: Base, batch: SftBatch) -> SftRows:
         if cut.num_targets:
             rows.append(cut)
             whole.append(fits)
-    if not rows:
-        raise WorkerError(
-            'prompt_too_long', f'No prompt leaves room for a target within {batch.max_length} tokens.'
-        )
     if batch.append_eos:
         guards.ends_are_targets(rows, whole, base.eos_ids)
     return SftRows(rows, truncated=len(prompts) - sum(whole))
@@ -111,4 +107,4 @@ def accumulate(base: Base, batch: SftRows, budget: int, before: Callable[[int], 
         part.backward()
         loss += float(part.detach())
     tokens = sum(len(row.ids) for row in batch.rows)
-    return Outcome(loss, tokens, batch.truncated, {'targets': float(total)})
+    return Outcome(loss, tokens, batch.truncated, {'targets': float(total)}, float(total))

@@ -9,6 +9,7 @@ import torch
 from jobs import RecordingJob
 
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.collective import Collective
 from elenchus_runtime.models import Base
 from elenchus_runtime.protocol import (
     Batch,
@@ -27,7 +28,13 @@ ROWS = [0, 0, 1, 1]
 PAIRS = [(0, 1), (0, 2), (2, 3), (3, 1)]
 
 
-def begin(base: Base, adapters: Adapters, policy: str | None = None, **changes: Any) -> Session:
+def begin(
+    base: Base,
+    adapters: Adapters,
+    policy: str | None = None,
+    collective: Collective | None = None,
+    **changes: Any,
+) -> Session:
     fields: dict[str, Any] = {
         'session': 's',
         'algorithm': 'sft',
@@ -36,7 +43,7 @@ def begin(base: Base, adapters: Adapters, policy: str | None = None, **changes: 
         'micro_batch_tokens': 10_000,
         'seed': 5,
     }
-    return Session(TrainBegin(**(fields | changes)), base, adapters)
+    return Session(TrainBegin(**(fields | changes)), base, adapters, collective)
 
 
 def take(

@@ -199,6 +199,25 @@ export class WorkerGroup implements AsyncDisposable {
     for (const each of slots) each.restarting = restarting
   }
 
+  /** Where the workers may meet, under a name that no other meeting has. */
+  meeting(name: string): OpMap['group.join']['request']['meeting'] {
+    const { launcher, listen, logDirectory } = this.#options
+    const local = !launcher.sharesFiles && listen === undefined
+    return {
+      type: 'file',
+      path: join(local ? this.#directory.path : logDirectory, `.meeting-${name}`),
+      local,
+    }
+  }
+
+  /** Ends one start of a rank, for a reason that is not its own: it does not count as a restart. */
+  async end({ rank, epoch }: WorkerRef, reason: string): Promise<void> {
+    const slot = this.#slots[rank]
+    if (slot?.link.epoch !== epoch || slot.link.state === 'down') return
+    slot.restartsLeft += 1
+    await slot.link.end(reason)
+  }
+
   async #restart(slot: Slot, old: WorkerLink): Promise<void> {
     if (slot.link !== old) return
     if (this.#closing !== null || slot.restartsLeft === 0) throw failureOf(old)

@@ -249,6 +249,11 @@ export class WorkerLink {
     else await this.#fail('worker_died', `died: it ${how(exit)}`, { exit })
   }
 
+  /** Ends it by force for a reason that is not its own: a sentence, to follow "Worker N". */
+  end(reason: string): Promise<void> {
+    return this.#fail('worker_stalled', reason)
+  }
+
   /** Ends this link for good: every open call fails, and the process with all it started is killed. */
   async #fail(
     code: ErrorCode,

@@ -87,6 +87,10 @@ export const backendSchema = z.strictObject({
     .describe(
       'Workers, over all machines; absent: one per device. On the CPU this is the way to have several.',
     ),
+  sharding: z
+    .enum(['none', 'fsdp2'])
+    .default('none')
+    .describe('How several workers train all weights: fsdp2 shards gradients and optimiser over them.'),
   ...launching,
   deterministic: z
     .boolean()

@@ -33,13 +33,15 @@ const optimisationShape = {
     .number()
     .int()
     .positive()
-    .describe('Examples (SFT) or pairs (DPO) per micro-batch of one rank, as in the old scripts.'),
+    .describe(
+      'Examples (SFT) or pairs (DPO); times gradient_accumulation_steps, those of an optimiser step.',
+    ),
   gradient_accumulation_steps: z
     .number()
     .int()
     .positive()
     .default(1)
-    .describe('The optimiser step covers batch_size x gradient_accumulation_steps x ranks.'),
+    .describe('An optimiser step covers batch_size x gradient_accumulation_steps, shared by all workers.'),
   max_length: z
     .number()
     .int()

@@ -18,6 +18,7 @@ export function openTorch(
     threads: config.threads,
     launcher: launcherOf(config),
     listen: config.listen,
+    sharding: config.sharding,
     ...(config.num_processes !== undefined && { ranks: config.num_processes }),
     logDirectory: options.logDirectory,
     onWarning: (message) => options.events({ type: 'warning', stage: 'backend', message }),

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { PolicyRef, StepResult, TrainBatch, Trajectory } from '../backends/backend.ts'
+import type { PolicyRef, StepResult, TrainBatch, TrainingOptions, Trajectory } from '../backends/backend.ts'
 import type { DpoConfig } from '../config/training.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
 import { ElenchusError } from '../errors.ts'
@@ -9,6 +9,7 @@ import { openStage } from '../runs/stage.ts'
 import { batchAt, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
+import { trainWithRecovery } from './recovery.ts'
 import { loraOf, optimizerOf, pick } from './settings.ts'
 import { buildPairGraph } from './pair-graph.ts'
 import type { PairGraph } from './pair-graph.ts'
@@ -42,7 +43,7 @@ export interface DpoSummary extends TrainingOutcome {
 export async function runDpo(context: StageContext, input: DpoInput): Promise<DpoSummary> {
   const { config, seed, start } = input
   const stage = input.stage ?? 'dpo'
-  const openTraining = requireTraining(context.backend, stage)
+  requireTraining(context.backend, stage)
   refuseStalePairs(input.pairs, start, config, stage)
   await using run = await openStage<DpoSummary>({
     dir: input.dir,
@@ -72,7 +73,7 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
   const reference = await referenceSums(context, graph.trajectories, start, stage)
   const referenceSeconds = (performance.now() - began) / 1000
 
-  await using session = await openTraining({
+  const options: TrainingOptions = {
     algorithm: 'dpo',
     target:
       start.kind === 'adapter'
@@ -83,28 +84,30 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
     gradientCheckpointing: config.gradient_checkpointing,
     seed,
     ...(context.signal && { signal: context.signal }),
-  })
-  const perStep = config.batch_size * config.gradient_accumulation_steps
-  const outcome = await runTrainingLoop({
-    stage,
-    dir: input.dir,
-    session,
-    config,
-    total: totalSteps(kept.length, perStep, config),
-    batchAt: (step) => dpoBatch(graph, reference, batchAt(kept.length, perStep, seed, step), config),
-    guardFirstStep: (result) => guardReference(result, config, stage),
-    events: context.events,
-    signal: context.signal,
-  })
-  const summary: DpoSummary = {
-    ...outcome,
-    pairs: kept.length,
-    too_long: tooLong,
-    trajectories: graph.trajectories.length,
-    trainable_parameters: session.trainableParameters,
-    reference_seconds: referenceSeconds,
-    policy: await session.save(join(input.dir, 'final')),
   }
+  const perStep = config.batch_size * config.gradient_accumulation_steps
+  const summary = await trainWithRecovery(context, stage, options, async (session): Promise<DpoSummary> => {
+    const outcome = await runTrainingLoop({
+      stage,
+      dir: input.dir,
+      session,
+      config,
+      total: totalSteps(kept.length, perStep, config),
+      batchAt: (step) => dpoBatch(graph, reference, batchAt(kept.length, perStep, seed, step), config),
+      guardFirstStep: (result) => guardReference(result, config, stage),
+      events: context.events,
+      signal: context.signal,
+    })
+    return {
+      ...outcome,
+      pairs: kept.length,
+      too_long: tooLong,
+      trajectories: graph.trajectories.length,
+      trainable_parameters: session.trainableParameters,
+      reference_seconds: referenceSeconds,
+      policy: await session.save(join(input.dir, 'final')),
+    }
+  })
   await writeJsonAtomic(run.path('training_summary.json'), summary)
   await run.finish(summary)
   context.events({ type: 'stage_finished', stage, summary })

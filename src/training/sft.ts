@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { PolicyRef, SftExample, TrainTarget } from '../backends/backend.ts'
+import type { PolicyRef, SftExample, TrainingOptions, TrainTarget } from '../backends/backend.ts'
 import type { DemonstrationsConfig, PlainSftConfig } from '../config/training.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
 import { ElenchusError } from '../errors.ts'
@@ -8,6 +8,7 @@ import { openStage } from '../runs/stage.ts'
 import { batchAt, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
+import { trainWithRecovery } from './recovery.ts'
 import { loraOf, optimizerOf, pick } from './settings.ts'
 
 export interface SftInput {
@@ -33,7 +34,7 @@ export interface SftSummary extends TrainingOutcome {
 export async function runSft(context: StageContext, input: SftInput): Promise<SftSummary> {
   const { config, examples, seed } = input
   const stage = input.stage ?? 'sft'
-  const openTraining = requireTraining(context.backend, stage)
+  requireTraining(context.backend, stage)
   if (examples.length === 0) {
     throw new ElenchusError('record_invalid', `${stage}: there are no demonstrations to train on.`, {
       hint: 'SFT needs problems with a `gold` proof; `elenchus data convert` adds them.',
@@ -52,7 +53,7 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
 
   const batch = config.batch_size * config.gradient_accumulation_steps
   const total = totalSteps(examples.length, batch, config)
-  await using session = await openTraining({
+  const options: TrainingOptions = {
     algorithm: 'sft',
     target: sftTarget(config, input.start),
     optimizer: optimizerOf(config),
@@ -60,28 +61,29 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
     gradientCheckpointing: config.gradient_checkpointing,
     seed,
     ...(context.signal && { signal: context.signal }),
-  })
-  const outcome = await runTrainingLoop({
-    stage,
-    dir: input.dir,
-    session,
-    config,
-    total,
-    batchAt: (step) => ({
-      kind: 'sft',
-      examples: pick(examples, batchAt(examples.length, batch, seed, step)),
-      maxLength: config.max_length,
-    }),
-    events: context.events,
-    signal: context.signal,
-  })
-  const policy = await session.save(join(input.dir, 'final'))
-  const summary: SftSummary = {
-    ...outcome,
-    examples: examples.length,
-    trainable_parameters: session.trainableParameters,
-    policy,
   }
+  const summary = await trainWithRecovery(context, stage, options, async (session): Promise<SftSummary> => {
+    const outcome = await runTrainingLoop({
+      stage,
+      dir: input.dir,
+      session,
+      config,
+      total,
+      batchAt: (step) => ({
+        kind: 'sft',
+        examples: pick(examples, batchAt(examples.length, batch, seed, step)),
+        maxLength: config.max_length,
+      }),
+      events: context.events,
+      signal: context.signal,
+    })
+    return {
+      ...outcome,
+      examples: examples.length,
+      trainable_parameters: session.trainableParameters,
+      policy: await session.save(join(input.dir, 'final')),
+    }
+  })
   await run.finish(summary)
   context.events({ type: 'stage_finished', stage, summary })
   return summary

@@ -1,11 +1,12 @@
 import { join } from 'node:path'
-import type { ModelBackend, SftExample } from '../backends/backend.ts'
+import type { ModelBackend, SftExample, TrainingOptions } from '../backends/backend.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
 import type { TinyModelConfig } from '../config/model.ts'
 import { writeJsonl } from '../runs/jsonl.ts'
 import { openStage } from '../runs/stage.ts'
 import { drillBatch } from './drill.ts'
 import { runTrainingLoop } from './loop.ts'
+import { trainWithRecovery } from './recovery.ts'
 import { runSft } from './sft.ts'
 
 /** What a backend must offer, besides training, to make a model on the spot. */
@@ -68,7 +69,7 @@ async function createModel(
   const { drill } = config
   const stage = 'base/drill'
   const dir = join(input.dir, 'drill')
-  const openTraining = requireTraining(context.backend, stage)
+  requireTraining(context.backend, stage)
   await using run = await openStage<{ model: string }>({
     dir,
     stage,
@@ -98,7 +99,7 @@ async function createModel(
     return model
   }
   await context.backend.switchModel(initial)
-  await using session = await openTraining({
+  const options: TrainingOptions = {
     algorithm: 'sft',
     target: { kind: 'full' },
     optimizer: { betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, maxGradNorm: 1 },
@@ -106,20 +107,23 @@ async function createModel(
     gradientCheckpointing: false,
     seed,
     ...(context.signal && { signal: context.signal }),
-  })
+  }
   // Phrases only: the bytes of the alphabet are what text falls back to, not what proofs are made of.
   const ids = Array.from({ length: vocabSize - firstPhraseId }, (_, index) => firstPhraseId + index)
-  const outcome = await runTrainingLoop({
-    stage,
-    dir,
-    session,
-    config: { ...drill, schedule: 'constant', save_every: 0, keep_checkpoints: 1 },
-    total: drill.steps,
-    batchAt: (step) => drillBatch(drill, { ids, seed, step }),
-    events: context.events,
-    signal: context.signal,
+  const outcome = await trainWithRecovery(context, stage, options, async (session) => {
+    const trained = await runTrainingLoop({
+      stage,
+      dir,
+      session,
+      config: { ...drill, schedule: 'constant', save_every: 0, keep_checkpoints: 1 },
+      total: drill.steps,
+      batchAt: (step) => drillBatch(drill, { ids, seed, step }),
+      events: context.events,
+      signal: context.signal,
+    })
+    await session.save(model)
+    return trained
   })
-  await session.save(model)
   await run.finish({ ...outcome, model })
   context.events({ type: 'stage_finished', stage, summary: outcome })
   return model

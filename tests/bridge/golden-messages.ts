@@ -308,6 +308,18 @@ const INFERENCE: readonly GoldenMessage[] = [
 
 const TRAINING: readonly GoldenMessage[] = [
   ...exchange(
+    'group.join',
+    { group: 'g1', rank: 1, size: 2, meeting: { type: 'file', path: 'sockets/meeting-g1', local: true } },
+    {},
+  ),
+  {
+    name: 'group.join.tcp.request',
+    kind: 'request',
+    op: 'group.join',
+    id: 'group.join-2',
+    body: { group: 'g2', rank: 0, size: 16, meeting: { type: 'tcp', host: 'node-0', port: 29500 } },
+  },
+  ...exchange(
     'train.begin',
     {
       session: 's1',
@@ -336,8 +348,11 @@ const TRAINING: readonly GoldenMessage[] = [
       value_head: true,
       seed: 0,
       deterministic: false,
+      group: 'g1',
+      sharding: 'fsdp2',
     },
   },
+  step('sft.empty', { type: 'sft', prompts: [], completions: [], append_eos: true, max_length: 512 }, {}),
   step(
     'sft',
     { type: 'sft', prompts: ['p', 'q'], completions: ['c', ''], append_eos: true, max_length: 512 },
@@ -396,6 +411,7 @@ const TRAINING: readonly GoldenMessage[] = [
       result: { logprobs: PER_TOKEN, entropies: PER_TOKEN, values: PER_TOKEN },
     },
   ),
+  ...exchange('train.verify', { session: 's1' }, { weights_fingerprint: 'sha256:3' }),
   ...exchange('train.end', { session: 's1' }, {}),
   ...exchange(
     'checkpoint.save',

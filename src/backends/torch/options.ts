@@ -21,6 +21,8 @@ export interface TorchBackendOptions {
   readonly ranks?: number
   /** Address of this machine that workers on other machines reach. */
   readonly listen?: string | undefined
+  /** How several workers hold all weights when those are trained; whole on each if absent. */
+  readonly sharding?: 'none' | 'fsdp2'
   /** Where each worker's output goes, one file per start. */
   readonly logDirectory: string
   /** How often each worker may be started again after it died; 2 by default. */

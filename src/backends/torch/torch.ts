@@ -151,7 +151,8 @@ class Torch implements TorchBackend {
 
   openTraining(options: TrainingOptions): Promise<TrainingSession> {
     const { engine, deterministic } = this.#options
-    return openTraining(this.#workers[0], this.#shared, options, { engine, deterministic })
+    const sharding = this.#options.sharding ?? 'none'
+    return openTraining(this.#workers, this.#shared, options, { engine, deterministic }, sharding)
   }
 
   async createTinyModel(

@@ -14,7 +14,10 @@ import type {
   Trajectory,
 } from '../backend.ts'
 import { byPrompt, wireBatch } from './batches.ts'
+import { chunksOf } from './chunks.ts'
 import { type EngineSettings, generate } from './generate.ts'
+import { deal, shardBatch } from './shards.ts'
+import { type Member, TrainingGroup } from './training-group.ts'
 import {
   checkFingerprint,
   type PolicyLane,
@@ -29,22 +32,30 @@ const GONE: ReadonlySet<string> = new Set([
   'worker_stalled',
   'protocol_violation',
   'cancelled',
+  'adapter_missing',
 ])
 
-/** Opens a session on one worker: the adapter or the base it trains, the optimiser, the numbered steps. */
+/** How all weights are held by the workers that train them; adapters are small and whole everywhere. */
+export type Sharding = 'none' | 'fsdp2'
+
+/** Opens a session on all workers: the adapter or the base they train, the optimiser, the numbered steps. */
 export async function openTraining(
-  worker: WorkerModels,
+  workers: readonly [WorkerModels, ...WorkerModels[]],
   shared: SharedState,
   options: TrainingOptions,
   engine: EngineSettings,
+  sharding: Sharding,
 ): Promise<TrainingSession> {
   const { signal } = options
-  const { handle } = await worker.base(signal)
   const adapter = options.target.kind === 'full' ? null : `training-${randomUUID()}`
-  const session = new TorchTrainingSession(worker, handle, shared, adapter, engine, signal)
+  const sharded = adapter === null && workers.length > 1 && sharding === 'fsdp2'
+  // Sharding takes the loaded model apart, which must not have adapters around it.
+  if (sharded) for (const worker of workers) worker.forgetBase()
+  const group = await TrainingGroup.form(workers, shared, signal)
+  const session = new TorchTrainingSession(group, shared, adapter, engine, signal)
   try {
-    if (adapter !== null) await prepareAdapter(handle, adapter, options)
-    await session.begin(options)
+    if (adapter !== null) await prepareAdapter(group, adapter, options)
+    await session.begin(options, sharded ? 'fsdp2' : 'none')
     return session
   } catch (error) {
     await session[Symbol.asyncDispose]()
@@ -53,7 +64,7 @@ export async function openTraining(
 }
 
 async function prepareAdapter(
-  worker: WorkerHandle,
+  group: TrainingGroup,
   name: string,
   { target, seed, signal }: TrainingOptions,
 ): Promise<void> {
@@ -61,7 +72,7 @@ async function prepareAdapter(
     const { rank, alpha, dropout, targetModules } = target.lora
     const modules = targetModules === 'all-linear' ? targetModules : [...targetModules]
     const body = { name, rank, alpha, dropout, target_modules: modules, seed }
-    await worker.call('adapter.create', body, { signal }).result
+    await group.all('adapter.create', () => ({ body }), { signal })
   } else if (target.kind === 'adapter') {
     const { policy } = target
     if (policy.kind !== 'adapter') {
@@ -70,14 +81,15 @@ async function prepareAdapter(
       })
     }
     const body = { name, path: policy.path, trainable: true }
-    const { fingerprint } = (await worker.call('adapter.load', body, { signal }).result).body
-    checkFingerprint(`The adapter ${policy.path}`, fingerprint, policy)
+    const loaded = await group.all('adapter.load', () => ({ body }), { signal })
+    for (const { body: found } of loaded) {
+      checkFingerprint(`The adapter ${policy.path}`, found.fingerprint, policy)
+    }
   }
 }
 
 class TorchTrainingSession implements TrainingSession {
-  readonly #worker: WorkerModels
-  readonly #handle: WorkerHandle
+  readonly #group: TrainingGroup
   readonly #shared: SharedState
   /** `null`: every weight of the base is trained. */
   readonly #adapter: string | null
@@ -86,18 +98,15 @@ class TorchTrainingSession implements TrainingSession {
   readonly #session = randomUUID()
   #trainableParameters = 0
   #microBatchTokens = 0
-  #begun = false
 
   constructor(
-    worker: WorkerModels,
-    handle: WorkerHandle,
+    group: TrainingGroup,
     shared: SharedState,
     adapter: string | null,
     engine: EngineSettings,
     signal: AbortSignal | undefined,
   ) {
-    this.#worker = worker
-    this.#handle = handle
+    this.#group = group
     this.#shared = shared
     this.#adapter = adapter
     this.#engine = engine
@@ -108,31 +117,36 @@ class TorchTrainingSession implements TrainingSession {
     return this.#trainableParameters
   }
 
-  async begin(options: TrainingOptions): Promise<void> {
+  async begin(options: TrainingOptions, sharding: Sharding): Promise<void> {
     const { optimizer } = options
     this.#microBatchTokens = options.microBatchTokens
-    const { body } = await this.#handle.call(
-      'train.begin',
-      {
-        session: this.#session,
-        algorithm: options.algorithm,
-        policy: this.#adapter,
-        optimizer: {
-          betas: [...optimizer.betas],
-          eps: optimizer.eps,
-          weight_decay: optimizer.weightDecay,
-          max_grad_norm: optimizer.maxGradNorm,
-        },
-        micro_batch_tokens: options.microBatchTokens,
-        gradient_checkpointing: options.gradientCheckpointing,
-        value_head: options.valueHead ?? false,
-        seed: options.seed,
-        deterministic: this.#engine.deterministic,
+    const body = {
+      session: this.#session,
+      algorithm: options.algorithm,
+      policy: this.#adapter,
+      optimizer: {
+        betas: [...optimizer.betas] as [number, number],
+        eps: optimizer.eps,
+        weight_decay: optimizer.weightDecay,
+        max_grad_norm: optimizer.maxGradNorm,
       },
-      { signal: this.#signal },
-    ).result
-    this.#begun = true
-    this.#trainableParameters = body.trainable_parameters
+      micro_batch_tokens: options.microBatchTokens,
+      gradient_checkpointing: options.gradientCheckpointing,
+      value_head: options.valueHead ?? false,
+      seed: options.seed,
+      deterministic: this.#engine.deterministic,
+      ...(this.#group.name !== null && { group: this.#group.name, sharding }),
+    }
+    const begun = await this.#group.all('train.begin', () => ({ body }), { signal: this.#signal })
+    this.#refuseDifferentWeights(begun)
+    this.#trainableParameters = begun[0].body.trainable_parameters
+  }
+
+  #refuseDifferentWeights(
+    ranks: readonly { readonly body: { readonly weights_fingerprint: string } }[],
+  ): void {
+    const found = ranks.map(({ body }) => body.weights_fingerprint)
+    this.#group.refuseDifferent('The weights', found)
   }
 
   async step(input: {
@@ -140,12 +154,13 @@ class TorchTrainingSession implements TrainingSession {
     readonly learningRate: number
     readonly batch: TrainBatch
   }): Promise<StepResult> {
-    const { batch, blobs } = wireBatch(input.batch)
-    const { body } = await this.#handle.call(
+    const shards = shardBatch(input.batch, this.#group.size).map(wireBatch)
+    const settings = { session: this.#session, step: input.step, learning_rate: input.learningRate }
+    const [{ body }] = await this.#group.all(
       'train.step',
-      { session: this.#session, step: input.step, learning_rate: input.learningRate, batch },
-      { blobs, signal: this.#signal },
-    ).result
+      (rank) => ({ body: { ...settings, batch: shards[rank]!.batch }, blobs: shards[rank]!.blobs }),
+      { signal: this.#signal },
+    )
     const { step, loss, grad_norm: gradNorm, tokens, truncated, metrics } = body
     return { step, loss, gradNorm, tokens, truncated, metrics }
   }
@@ -154,19 +169,37 @@ class TorchTrainingSession implements TrainingSession {
     requests: readonly GenerateRequest[],
     options: Omit<GenerateOptions, 'policy'>,
   ): AsyncIterable<Completion> {
-    // The weights in training live on this worker alone, under the adapter's name or as the base itself.
-    const lane: PolicyLane = {
-      ready: () => this.#worker.ready(),
-      withPolicy: (_policy, _signal, use) => use(this.#handle, this.#adapter),
-    }
+    // The weights in training live on these starts alone, under the adapter's name or as the base itself.
+    const lanes = this.#group.members.map(({ worker, handle }): PolicyLane => ({
+      ready: () => worker.readyAs(handle),
+      withPolicy: (_policy, _signal, use) => use(handle, this.#adapter),
+    }))
     const policy = { kind: 'base', fingerprint: this.#session } as const
-    return generate([lane], requests, { ...options, policy }, this.#engine)
+    return generate(lanes, requests, { ...options, policy }, this.#engine)
   }
 
   async score(trajectories: readonly Trajectory[], temperature: number): Promise<readonly TrainingScore[]> {
+    const chunks = chunksOf(trajectories)
+    const scores: (readonly TrainingScore[])[] = Array.from({ length: chunks.length })
+    const hands = deal(chunks, this.#group.size, (chunk) => chunk.length)
+    const parts = this.#group.members.map(async ({ handle, rank }) => {
+      for (const index of hands[rank] ?? []) {
+        scores[index] = await this.#scoreChunk(handle, chunks[index]!, temperature)
+      }
+    })
+    await Promise.allSettled(parts)
+    await Promise.all(parts)
+    return scores.flat()
+  }
+
+  async #scoreChunk(
+    handle: WorkerHandle,
+    trajectories: readonly Trajectory[],
+    temperature: number,
+  ): Promise<readonly TrainingScore[]> {
     const { prompts, rows } = byPrompt(trajectories)
     const packed = packIds(trajectories.map(({ ids }) => ids))
-    const { blobs } = await this.#handle.call(
+    const { blobs } = await handle.call(
       'train.score',
       {
         session: this.#session,
@@ -188,23 +221,33 @@ class TorchTrainingSession implements TrainingSession {
   }
 
   async saveCheckpoint(path: string, cursor: unknown): Promise<void> {
-    await this.#handle.call('checkpoint.save', { session: this.#session, path, cursor }).result
+    await this.#verify()
+    await this.#group.all('checkpoint.save', () => ({ body: { session: this.#session, path, cursor } }))
   }
 
   async loadCheckpoint(path: string): Promise<{ step: number; cursor: unknown }> {
     const body = { session: this.#session, path }
-    const { step, cursor } = (
-      await this.#handle.call('checkpoint.load', body, { signal: this.#signal }).result
-    ).body
-    return { step, cursor }
+    const [first] = await this.#group.all('checkpoint.load', () => ({ body }), { signal: this.#signal })
+    await this.#verify()
+    return { step: first.body.step, cursor: first.body.cursor }
+  }
+
+  /** All ranks have taken the same steps, so they must have the same weights. */
+  async #verify(): Promise<void> {
+    if (this.#group.size === 1) return
+    const body = { session: this.#session }
+    this.#refuseDifferentWeights(await this.#group.all('train.verify', () => ({ body })))
   }
 
   async save(path: string): Promise<PolicyRef> {
+    await this.#verify()
+    // One writes; the others load it from there when they need it.
+    const { handle } = this.#group.members[0]
     if (this.#adapter !== null) {
-      const { body } = await this.#handle.call('adapter.save', { name: this.#adapter, path }).result
+      const { body } = await handle.call('adapter.save', { name: this.#adapter, path }).result
       return { kind: 'adapter', path, fingerprint: body.fingerprint }
     }
-    const { body } = await this.#handle.call('model.save', { path }).result
+    const { body } = await handle.call('model.save', { path }).result
     // What was just written is what "the base" means from now on, on every worker.
     const { revision: _, ...settings } = this.#shared.base
     this.#shared.base = { ...settings, model: path }
@@ -212,13 +255,20 @@ class TorchTrainingSession implements TrainingSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      if (this.#begun) await this.#handle.call('train.end', { session: this.#session }).result
-      if (this.#adapter === null) this.#worker.forgetBase()
-      else await this.#handle.call('adapter.drop', { name: this.#adapter }).result
-    } catch (error) {
-      const code = ElenchusError.is(error) ? error.code : null
-      if (code === null || (!GONE.has(code) && code !== 'adapter_missing')) throw error
-    }
+    await Promise.all(this.#group.members.map((member) => this.#endOn(member)))
+  }
+
+  async #endOn({ worker, handle }: Member): Promise<void> {
+    if (this.#adapter === null) worker.forgetBase()
+    await unlessGone(handle.call('train.end', { session: this.#session }).result)
+    if (this.#adapter !== null) await unlessGone(handle.call('adapter.drop', { name: this.#adapter }).result)
+  }
+}
+
+async function unlessGone(result: Promise<unknown>): Promise<void> {
+  try {
+    await result
+  } catch (error) {
+    if (!ElenchusError.is(error) || !GONE.has(error.code)) throw error
   }
 }

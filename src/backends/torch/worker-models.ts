@@ -81,6 +81,14 @@ export class WorkerModels implements PolicyLane {
     return (await (await this.#shared.group()).worker(this.rank)).hello.credits
   }
 
+  /** The same, but only for the given start. @throws ElenchusError `worker_died` if another runs now. */
+  async readyAs(handle: WorkerHandle): Promise<number> {
+    const group = await this.#shared.group()
+    const { epoch, hello } = await group.worker(this.rank)
+    if (epoch === handle.epoch) return hello.credits
+    throw new ElenchusError('worker_died', `Worker ${this.rank} died, and with it what it was training.`)
+  }
+
   /** The worker as it runs now, whatever it has loaded. */
   async handle(): Promise<WorkerHandle> {
     const group = await this.#shared.group()

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { PolicyRef, TrainingSession, TrainTarget } from '../../backends/backend.ts'
+import type { PolicyRef, TrainingOptions, TrainTarget } from '../../backends/backend.ts'
 import { type StageContext, requireTraining } from '../../backends/context.ts'
 import type { PpoConfig } from '../../config/ppo.ts'
 import { ElenchusError } from '../../errors.ts'
@@ -8,6 +8,7 @@ import { ABEL_PROMPT_VERSION } from '../../prompts/abel.ts'
 import { writeJsonAtomic } from '../../runs/atomic.ts'
 import { fingerprintJson } from '../../runs/fingerprint.ts'
 import { openStage } from '../../runs/stage.ts'
+import { trainWithRecovery } from '../recovery.ts'
 import { loraOf } from '../settings.ts'
 import { runPpoLoop } from './loop.ts'
 import type { IterationMetrics } from './metrics.ts'
@@ -53,7 +54,7 @@ export async function runPpo(context: StageContext, input: PpoInput): Promise<Pp
   const { config, seed, questions, start } = input
   const stage = input.stage ?? 'ppo'
   const { backend } = context
-  const openTraining = requireTraining(backend, stage)
+  requireTraining(backend, stage)
   refuseUnsound(config, start, stage)
   if (questions.length === 0) {
     throw new ElenchusError('record_invalid', `${stage}: there are no questions to train on.`)
@@ -69,7 +70,7 @@ export async function runPpo(context: StageContext, input: PpoInput): Promise<Pp
   context.events({ type: 'stage_started', stage, dir: input.dir })
   await writeJsonAtomic(run.path('ppo_config.json'), { ...config, seed })
   const { dtype } = await backend.info()
-  await using session: TrainingSession = await openTraining({
+  const options: TrainingOptions = {
     algorithm: 'ppo',
     target: targetOf(config, start),
     optimizer: {
@@ -83,25 +84,27 @@ export async function runPpo(context: StageContext, input: PpoInput): Promise<Pp
     valueHead: config.algorithm === 'ppo',
     seed,
     ...(context.signal && { signal: context.signal }),
-  })
-  const outcome = await runPpoLoop({
-    context,
-    stage,
-    dir: input.dir,
-    session,
-    config,
-    seed,
-    questions,
-    // Where every weight is trained, the start is gone after the first step.
-    reference: config.lora === null ? null : start,
-    dtype,
-  })
-  const summary: PpoSummary = {
-    algorithm: config.algorithm,
-    ...outcome,
-    trainable_parameters: session.trainableParameters,
-    policy: await session.save(join(input.dir, 'final')),
   }
+  const summary = await trainWithRecovery(context, stage, options, async (session): Promise<PpoSummary> => {
+    const outcome = await runPpoLoop({
+      context,
+      stage,
+      dir: input.dir,
+      session,
+      config,
+      seed,
+      questions,
+      // Where every weight is trained, the start is gone after the first step.
+      reference: config.lora === null ? null : start,
+      dtype,
+    })
+    return {
+      algorithm: config.algorithm,
+      ...outcome,
+      trainable_parameters: session.trainableParameters,
+      policy: await session.save(join(input.dir, 'final')),
+    }
+  })
   await run.finish(summary)
   context.events({ type: 'stage_finished', stage, summary })
   return summary

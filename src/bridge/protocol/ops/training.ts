@@ -7,6 +7,26 @@ const positive = z.number().int().positive()
 const session = z.string().min(1)
 const nothing = z.object({})
 
+/** The worker becomes one of those that train together. */
+const groupJoin = {
+  ...PLAIN,
+  request: z.object({
+    ...DEADLINE,
+    /** A name that no other meeting has. */
+    group: z.string().min(1),
+    rank: countSchema,
+    size: positive,
+    /** Where the ranks find each other, unless their launcher told them with `MASTER_ADDR` and `MASTER_PORT`. */
+    meeting: z.discriminatedUnion('type', [
+      /** A file that does not exist yet. `local`: all ranks are on one machine, and nothing leaves it. */
+      z.object({ type: z.literal('file'), path: z.string().min(1), local: z.boolean() }),
+      /** Rank 0 listens there. */
+      z.object({ type: z.literal('tcp'), host: z.string().min(1), port: positive }),
+    ]),
+  }),
+  result: nothing,
+} satisfies OpDefinition
+
 const trainBegin = {
   ...PLAIN,
   request: z.object({
@@ -27,14 +47,19 @@ const trainBegin = {
     value_head: z.boolean().optional(),
     seed: seedSchema,
     deterministic: z.boolean(),
+    /** All ranks of this group train together, each on its shard of every batch. */
+    group: z.string().min(1).optional(),
+    /** How the ranks hold weights, gradients and optimiser; only all weights of a base are sharded. */
+    sharding: z.enum(['none', 'fsdp2']).optional(),
   }),
   result: z.object({ trainable_parameters: positive, weights_fingerprint: z.string().min(1) }),
 } satisfies OpDefinition
 
+/** In a group any batch may be a shard without rows. */
 const sftBatch = z.object({
   type: z.literal('sft'),
-  prompts: z.array(z.string()).min(1),
-  completions: z.array(z.string()).min(1),
+  prompts: z.array(z.string()),
+  completions: z.array(z.string()),
   append_eos: z.boolean(),
   max_length: positive,
 })
@@ -42,8 +67,8 @@ const sftBatch = z.object({
 /** On-policy completions exactly as they were sampled: blobs `ids`, `ids_lengths`. */
 const sftIdsBatch = z.object({
   type: z.literal('sft_ids'),
-  prompts: z.array(z.string()).min(1),
-  rows: z.array(countSchema).min(1),
+  prompts: z.array(z.string()),
+  rows: z.array(countSchema),
   max_length: positive,
 })
 
@@ -53,10 +78,10 @@ const lmIdsBatch = z.object({ type: z.literal('lm_ids') })
 /** Blobs `ids`, `ids_lengths` (one row per distinct trajectory) and `reference_sums`. */
 const dpoBatch = z.object({
   type: z.literal('dpo'),
-  prompts: z.array(z.string()).min(1),
-  rows: z.array(countSchema).min(1),
+  prompts: z.array(z.string()),
+  rows: z.array(countSchema),
   /** Row of the chosen and of the rejected trajectory. */
-  pairs: z.array(z.tuple([countSchema, countSchema])).min(1),
+  pairs: z.array(z.tuple([countSchema, countSchema])),
   weights: z.array(z.number().nonnegative()).optional(),
   loss: z.enum(['sigmoid', 'ipo', 'hinge', 'robust']),
   beta: z.number().positive(),
@@ -72,8 +97,8 @@ const dpoBatch = z.object({
  */
 const ppoBatch = z.object({
   type: z.literal('ppo'),
-  prompts: z.array(z.string()).min(1),
-  rows: z.array(countSchema).min(1),
+  prompts: z.array(z.string()),
+  rows: z.array(countSchema),
   max_length: positive,
   temperature: z.number().positive(),
   /** The ratio is clipped to [1 - clip_low, 1 + clip_high]. */
@@ -138,6 +163,13 @@ const trainScore = {
   resultBlobs: z.strictObject({ logprobs: f32, entropies: f32, values: f32.optional() }),
 } satisfies OpDefinition
 
+/** What the ranks of a group must agree in. */
+const trainVerify = {
+  ...PLAIN,
+  request: z.object({ ...DEADLINE, session }),
+  result: z.object({ weights_fingerprint: z.string().min(1) }),
+} satisfies OpDefinition
+
 const trainEnd = {
   ...PLAIN,
   request: z.object({ ...DEADLINE, session }),
@@ -157,9 +189,11 @@ const checkpointLoad = {
 } satisfies OpDefinition
 
 export const TRAINING_OPS = {
+  'group.join': groupJoin,
   'train.begin': trainBegin,
   'train.step': trainStep,
   'train.score': trainScore,
+  'train.verify': trainVerify,
   'train.end': trainEnd,
   'checkpoint.save': checkpointSave,
   'checkpoint.load': checkpointLoad,
