@@ -20,7 +20,9 @@ PATIENCE_S = 240
 
 
 def join(folder: Path, rank: int, size: int = 2, name: str = 'group') -> Collective:
-    spec = GroupJoin(group=name, rank=rank, size=size, meeting=FileMeeting(path=str(folder / name), local=True))
+    spec = GroupJoin(
+        group=name, rank=rank, size=size, meeting=FileMeeting(path=str(folder / name), local=True)
+    )
     return Collective(spec, torch.device('cpu'), Pulse())
 
 

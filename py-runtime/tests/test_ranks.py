@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +12,12 @@ import pytest
 import torch
 from conftest import lora
 from jobs import RecordingJob
-from ranks import join, on_ranks
+from ranks import on_ranks
 from training import COMPLETIONS, PROMPTS, ROWS, begin, dpo_batch, sft_batch, take
 
 from elenchus_runtime.adapters import Adapters
-from elenchus_runtime.agreement import ShardReport
 from elenchus_runtime.collective import Collective
-from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.models import Base, load_base
-from elenchus_runtime.outcome import Outcome
 from elenchus_runtime.protocol import Batch, ModelLoad, PpoBatch, TrainStep, pack_ragged
 from elenchus_runtime.session import Session
 

@@ -9,32 +9,34 @@ type Batch<Kind extends TrainBatch['kind']> = Extract<TrainBatch, { kind: Kind }
 export function shardBatch(batch: TrainBatch, ranks: number): readonly TrainBatch[] {
   if (ranks === 1) return [batch]
   switch (batch.kind) {
-    case 'sft':
-      return deal(batch.examples, ranks, ({ prompt, completion }) => textCost(prompt + completion)).map(
-        (members) => ({ ...batch, examples: members.map((index) => batch.examples[index]!) }),
-      )
-    case 'tokens':
-      return deal(batch.rows, ranks, ({ ids }) => ids.length).map((members) => ({
-        ...batch,
-        rows: members.map((index) => batch.rows[index]!),
-      }))
-    case 'ppo':
-      return deal(batch.samples, ranks, ({ trajectory }) => trajectoryCost(trajectory)).map((members) => ({
-        ...batch,
-        samples: members.map((index) => batch.samples[index]!),
-      }))
+    case 'sft': {
+      const hands = deal(batch.examples, ranks, ({ prompt, completion }) => textCost(prompt + completion))
+      return hands.map((hand) => part(batch, { examples: pick(batch.examples, hand) }))
+    }
+    case 'tokens': {
+      const hands = deal(batch.rows, ranks, ({ ids }) => ids.length)
+      return hands.map((hand) => part(batch, { rows: pick(batch.rows, hand) }))
+    }
+    case 'ppo': {
+      const hands = deal(batch.samples, ranks, ({ trajectory }) => trajectoryCost(trajectory))
+      return hands.map((hand) => part(batch, { samples: pick(batch.samples, hand) }))
+    }
     case 'dpo': {
       const questions = questionsOf(batch)
-      const cost = (members: readonly number[]): number =>
-        members.reduce((sum, index) => sum + trajectoryCost(batch.trajectories[index]!), 0)
-      return deal(questions, ranks, cost).map((members) =>
-        subGraph(
-          batch,
-          members.flatMap((index) => questions[index]!).sort((a, b) => a - b),
-        ),
+      const hands = deal(questions, ranks, (members) =>
+        pick(batch.trajectories, members).reduce((sum, trajectory) => sum + trajectoryCost(trajectory), 0),
       )
+      return hands.map((hand) => subGraph(batch, pick(questions, hand).flat()))
     }
   }
+}
+
+function part<AnyBatch extends TrainBatch>(batch: AnyBatch, rows: Partial<AnyBatch>): AnyBatch {
+  return { ...batch, ...rows }
+}
+
+function pick<Item>(items: readonly Item[], indices: readonly number[]): Item[] {
+  return indices.map((index) => items[index]!)
 }
 
 /** Characters per token, roughly: only the balance depends on it. */
@@ -96,11 +98,12 @@ function questionsOf({ trajectories, pairs }: Batch<'dpo'>): readonly (readonly 
   return [...questions.values()]
 }
 
-function subGraph(batch: Batch<'dpo'>, members: readonly number[]): Batch<'dpo'> {
+function subGraph(batch: Batch<'dpo'>, unordered: readonly number[]): Batch<'dpo'> {
+  const members = [...unordered].sort((a, b) => a - b)
   const places = new Map(members.map((index, place) => [index, place]))
   return {
     ...batch,
-    trajectories: members.map((index) => batch.trajectories[index]!),
+    trajectories: pick(batch.trajectories, members),
     referenceSums: Float64Array.from(members, (index) => batch.referenceSums[index]!),
     pairs: batch.pairs.flatMap(({ chosen, rejected }) => {
       const [first, second] = [places.get(chosen), places.get(rejected)]

@@ -25,12 +25,13 @@ interface Request<Name extends Op> {
  * operation fails with its failure, and none of the others is left waiting for it.
  */
 export class TrainingGroup {
-  readonly members: readonly [Member, ...Member[]]
+  /** By rank. */
+  readonly members: readonly Member[]
   /** What the workers know the group by; `null` where there is only one. */
   readonly name: string | null
   readonly #shared: SharedState
 
-  private constructor(members: readonly [Member, ...Member[]], shared: SharedState) {
+  private constructor(members: readonly Member[], shared: SharedState) {
     this.members = members
     this.#shared = shared
     this.name = members.length === 1 ? null : randomUUID()
@@ -38,7 +39,7 @@ export class TrainingGroup {
 
   /** Starts the workers that do not run, has all of them load the base and, if there are several, meet. */
   static async form(
-    workers: readonly [WorkerModels, ...WorkerModels[]],
+    workers: readonly WorkerModels[],
     shared: SharedState,
     signal: AbortSignal | undefined,
   ): Promise<TrainingGroup> {
@@ -46,9 +47,7 @@ export class TrainingGroup {
       const { handle } = await worker.base(signal)
       return { rank: worker.rank, worker, handle }
     }
-    const [first, ...others] = workers
-    const members = await Promise.all([member(first), ...others.map(member)])
-    const group = new TrainingGroup(members as [Member, ...Member[]], shared)
+    const group = new TrainingGroup(await Promise.all(workers.map(member)), shared)
     if (group.name !== null) await group.#meet(group.name)
     return group
   }
@@ -67,20 +66,21 @@ export class TrainingGroup {
     op: Name,
     request: (rank: number) => Request<Name>,
     options: Pick<CallOptions<Name>, 'signal'> = {},
-  ): Promise<readonly [CallResult<Name>, ...CallResult<Name>[]]> {
+  ): Promise<readonly CallResult<Name>[]> {
     const results = this.members.map(({ handle, rank }) => {
       const { body, blobs } = request(rank)
       return handle.call(op, body, { ...options, ...(blobs && { blobs }) }).result
     })
     const everybody = Promise.allSettled(results)
-    const done = await Promise.all(results).catch(() => null)
-    if (done === null) await this.#end(results, everybody)
-    const failures = (await everybody).flatMap((outcome) =>
-      outcome.status === 'rejected' ? [outcome.reason as Error] : [],
-    )
-    const own = failures.find((error) => !isOfAnother(error)) ?? failures[0]
-    if (own !== undefined) throw own
-    return done as unknown as readonly [CallResult<Name>, ...CallResult<Name>[]]
+    try {
+      return await Promise.all(results)
+    } catch (first) {
+      await this.#end(results, everybody)
+      const failures = (await everybody).flatMap((outcome): unknown[] =>
+        outcome.status === 'rejected' ? [outcome.reason] : [],
+      )
+      throw failures.find((error) => !isOfAnother(error)) ?? first
+    }
   }
 
   /** A rank has failed: whoever does not end its own call by itself is ended. */
@@ -114,7 +114,7 @@ export class TrainingGroup {
 const ENDED_FOR_ANOTHER = 'was ended, because it waited for another rank of its group, which had failed'
 
 /** Whether a rank failed only because another did. */
-function isOfAnother(error: Error): boolean {
+function isOfAnother(error: unknown): boolean {
   return (
     ElenchusError.is(error) && (error.code === 'peer_failed' || error.message.includes(ENDED_FOR_ANOTHER))
   )

@@ -40,7 +40,7 @@ export type Sharding = 'none' | 'fsdp2'
 
 /** Opens a session on all workers: the adapter or the base they train, the optimiser, the numbered steps. */
 export async function openTraining(
-  workers: readonly [WorkerModels, ...WorkerModels[]],
+  workers: readonly WorkerModels[],
   shared: SharedState,
   options: TrainingOptions,
   engine: EngineSettings,
@@ -98,6 +98,8 @@ class TorchTrainingSession implements TrainingSession {
   readonly #session = randomUUID()
   #trainableParameters = 0
   #microBatchTokens = 0
+  /** On all ranks; where that failed, some may have begun. */
+  #begun = false
 
   constructor(
     group: TrainingGroup,
@@ -125,7 +127,7 @@ class TorchTrainingSession implements TrainingSession {
       algorithm: options.algorithm,
       policy: this.#adapter,
       optimizer: {
-        betas: [...optimizer.betas] as [number, number],
+        betas: [optimizer.betas[0], optimizer.betas[1]] satisfies [number, number],
         eps: optimizer.eps,
         weight_decay: optimizer.weightDecay,
         max_grad_norm: optimizer.maxGradNorm,
@@ -139,7 +141,8 @@ class TorchTrainingSession implements TrainingSession {
     }
     const begun = await this.#group.all('train.begin', () => ({ body }), { signal: this.#signal })
     this.#refuseDifferentWeights(begun)
-    this.#trainableParameters = begun[0].body.trainable_parameters
+    this.#begun = true
+    this.#trainableParameters = begun[0]!.body.trainable_parameters
   }
 
   #refuseDifferentWeights(
@@ -156,12 +159,12 @@ class TorchTrainingSession implements TrainingSession {
   }): Promise<StepResult> {
     const shards = shardBatch(input.batch, this.#group.size).map(wireBatch)
     const settings = { session: this.#session, step: input.step, learning_rate: input.learningRate }
-    const [{ body }] = await this.#group.all(
+    const answers = await this.#group.all(
       'train.step',
       (rank) => ({ body: { ...settings, batch: shards[rank]!.batch }, blobs: shards[rank]!.blobs }),
       { signal: this.#signal },
     )
-    const { step, loss, grad_norm: gradNorm, tokens, truncated, metrics } = body
+    const { step, loss, grad_norm: gradNorm, tokens, truncated, metrics } = answers[0]!.body
     return { step, loss, gradNorm, tokens, truncated, metrics }
   }
 
@@ -229,7 +232,7 @@ class TorchTrainingSession implements TrainingSession {
     const body = { session: this.#session, path }
     const [first] = await this.#group.all('checkpoint.load', () => ({ body }), { signal: this.#signal })
     await this.#verify()
-    return { step: first.body.step, cursor: first.body.cursor }
+    return { step: first!.body.step, cursor: first!.body.cursor }
   }
 
   /** All ranks have taken the same steps, so they must have the same weights. */
@@ -242,7 +245,7 @@ class TorchTrainingSession implements TrainingSession {
   async save(path: string): Promise<PolicyRef> {
     await this.#verify()
     // One writes; the others load it from there when they need it.
-    const { handle } = this.#group.members[0]
+    const { handle } = this.#group.members[0]!
     if (this.#adapter !== null) {
       const { body } = await handle.call('adapter.save', { name: this.#adapter, path }).result
       return { kind: 'adapter', path, fingerprint: body.fingerprint }
@@ -260,15 +263,15 @@ class TorchTrainingSession implements TrainingSession {
 
   async #endOn({ worker, handle }: Member): Promise<void> {
     if (this.#adapter === null) worker.forgetBase()
+    const unlessGone = async (result: Promise<unknown>): Promise<void> => {
+      try {
+        await result
+      } catch (error) {
+        const code = ElenchusError.is(error) ? error.code : null
+        if (code === null || !(GONE.has(code) || (code === 'bad_request' && !this.#begun))) throw error
+      }
+    }
     await unlessGone(handle.call('train.end', { session: this.#session }).result)
     if (this.#adapter !== null) await unlessGone(handle.call('adapter.drop', { name: this.#adapter }).result)
-  }
-}
-
-async function unlessGone(result: Promise<unknown>): Promise<void> {
-  try {
-    await result
-  } catch (error) {
-    if (!ElenchusError.is(error) || !GONE.has(error.code)) throw error
   }
 }
