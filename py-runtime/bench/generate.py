@@ -1,85 +1,262 @@
-"""Tokens per second of the generation engines on a tiny model, one thread.
+"""Tokens per second: the native engine, transformers' `generate` and `generate_batch`, vLLM where present.
 
-    OMP_NUM_THREADS=1 ../.venv/bin/python bench/generate.py [--adapter] [--transformers]
+    npm run bench:generate -- [--models 5m 30m] [--sequences 64 256] [--runs 3] [--json]
+    npm run bench:generate -- --device cuda --shape mistral-7b [--rollouts]
 
-64-dimensional Llama of two layers with random weights, 512 samples of 128 prompts of about 100 tokens, up
-to 96 new tokens, stops and a segment limit as a proof has them.
+Random weights. Everybody writes the same number of tokens for each sequence, and nobody knows it beforehand.
+Runs alternate; medians are reported. On the CPU one thread, and processor time, which other work on a
+machine disturbs least; on a GPU the clock.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
 import sys
-import tempfile
+import time
+from datetime import UTC, datetime
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / 'tests'))
+from typing import Any
 
 import torch
-from conftest import lora, make_tokenizer, tiny_architecture
-from jobs import RecordingJob
+import transformers
+from generation.contenders import Contender, generate_batch, native, transformers_generate
+from generation.roofline import measure
+from generation.shapes import make_base
+from generation.work import Work, draw_work, fixed_work
 
 from elenchus_runtime.adapters import Adapters
-from elenchus_runtime.generate import generate
-from elenchus_runtime.models import load_base
-from elenchus_runtime.protocol import (
-    Generate,
-    GenerateItem,
-    ModelCreate,
-    ModelLoad,
-    Sampling,
-    SegmentRule,
-    StopRule,
-)
-from elenchus_runtime.tiny import create_model
+from elenchus_runtime.decoder import ACCELERATOR_SLOTS
+from elenchus_runtime.models import Base
+from elenchus_runtime.protocol import AdapterCreate
 
-PROMPTS = [
-    ''.join(f'Every wumpus is a yumpus. [{(i * 7 + k) % 50}] ' for k in range(12 + i % 6)) for i in range(128)
-]
-
-
-def request(policy: str | None, samples: int, **changes: object) -> Generate:
-    fields: dict[str, object] = {
-        'policy': policy,
-        'requests': [GenerateItem(key=str(k), prompt=PROMPTS[k // 4], seed=k) for k in range(samples)],
-        'sampling': Sampling(temperature=1.0, top_p=1.0, max_new_tokens=96),
-        'stops': [
-            StopRule(name='conclude', pattern=r'CONCLUDE.*\n', count=1),
-            StopRule(name='steps', pattern=r'Action: .*\n', count=12),
-        ],
-        'segment': SegmentRule(boundary=r'\n', max_tokens=64),
-    }
-    return Generate(**(fields | changes))  # type: ignore[arg-type]
+Row = dict[str, Any]
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        tokenizer = str(make_tokenizer(folder))
-        path = str(folder / 'model')
-        shape = tiny_architecture()
-        create_model(ModelCreate(path=path, tokenizer_path=tokenizer, architecture=shape, seed=1))
-        base = load_base(ModelLoad(model=path), torch.device('cpu'))
+    imports_s = process_age()
+    options = parse()
+    transformers.logging.set_verbosity_error()
+    device = torch.device(options.device)
+    dtype = torch.float32 if device.type == 'cpu' else torch.bfloat16
+    torch.set_num_threads(options.threads)
+    document: dict[str, Any] = {
+        'bench': 'generate',
+        'date': datetime.now(UTC).isoformat(timespec='seconds'),
+        'command': ' '.join(['npm run bench:generate --', *sys.argv[1:]]),
+        'hardware': hardware(device, options.threads),
+        'versions': {'torch': torch.__version__, 'transformers': transformers.__version__},
+        'unit': 'tokens per second of ' + ('processor time' if device.type == 'cpu' else 'time'),
+        'results': [],
+        'ratios': {},
+    }
+    for name in [options.shape] if options.shape else options.models:
+        base = make_base(name, device, dtype)
+        model = with_adapter(base) if options.adapter else base.model
+        for sequences in options.sequences:
+            rows = compare(base, model, name, make_work(options, base, sequences), options)
+            document['results'] += rows
+            document['ratios'] |= ratios(name, sequences, rows)
+        if device.type != 'cpu' or options.roofline:
+            document.setdefault('roofline', {})[name] = roofline(base, name, document, options)
+        if options.rollouts:
+            document.setdefault('rollouts', {})[name] = rollouts(base, model, options, imports_s)
+        del base, model
+    if options.json:
+        print(json.dumps(document, indent=2))
+    else:
+        report(document)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Compares generation engines.')
+    parser.add_argument('--models', nargs='+', default=['5m', '30m'], help='tiny, 5m, 30m, 5m-gqa, 30m-gqa')
+    parser.add_argument('--shape', help='mistral-7b or qwen3-8b: the setting of a GPU, outputs of one length')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--threads', type=int, default=int(os.environ.get('OMP_NUM_THREADS', '1')))
+    parser.add_argument('--sequences', nargs='+', type=int)
+    parser.add_argument('--samples', type=int, default=8, help='per prompt')
+    parser.add_argument('--prompt', type=int, help='tokens of a prompt')
+    parser.add_argument('--mean', type=int, default=60, help='mean output length, geometric')
+    parser.add_argument('--most', type=int, default=256)
+    parser.add_argument('--outputs', type=int, help='tokens of every output, instead of a geometric length')
+    parser.add_argument('--rows', nargs='+', type=int, help="batch sizes tried for transformers' generate")
+    parser.add_argument('--slots', type=int, help='of the native engine')
+    parser.add_argument('--engines', nargs='+', default=['native', 'transformers', 'generate_batch', 'vllm'])
+    parser.add_argument('--adapter', action='store_true', help='LoRA of rank 16 on all linear layers')
+    parser.add_argument('--runs', type=int, default=3)
+    parser.add_argument('--rollouts', action='store_true', help='also 500 prompts x 8, start-up included')
+    parser.add_argument('--questions', type=int, default=500, help='of --rollouts')
+    parser.add_argument('--roofline', action='store_true', help='also on the CPU')
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--json', action='store_true')
+    options = parser.parse_args()
+    big = options.shape is not None
+    options.sequences = options.sequences or ([512] if big else [64, 256])
+    options.prompt = options.prompt or (150 if big else 100)
+    options.outputs = options.outputs or (250 if big else None)
+    options.rows = options.rows or ([128, 256, 512] if big else [8, 16, 32, 64, 128, 256])
+    return options
+
+
+def make_work(options: argparse.Namespace, base: Base, sequences: int) -> Work:
+    shape = (sequences, options.samples, options.prompt, base.vocab_size)
+    if options.outputs:
+        return fixed_work(*shape, options.outputs)
+    return draw_work(*shape, options.mean, options.most, options.seed)
+
+
+def with_adapter(base: Base) -> Any:
     adapters = Adapters(base)
-    policy = None
-    if '--adapter' in sys.argv:
-        adapters.create(lora('policy', rank=16))
-        policy = 'policy'
-    model = adapters.use(policy)
-    cases: list[tuple[str, Generate]] = [
-        (f'native, {slots} slots', request(policy, 512, engine='native', slots=slots))
-        for slots in (16, 64, 128, 256)
+    adapters.create(AdapterCreate('policy', 16, 32.0, 0.0, 'all-linear', 0))
+    return adapters.use('policy')
+
+
+def compare(base: Base, model: Any, name: str, work: Work, options: argparse.Namespace) -> list[Row]:
+    """Picks everybody's best setting by one run each, then lets the best ones run in turn."""
+    candidates: dict[str, dict[str, Contender]] = {
+        'native': {f'slots={options.slots or "default"}': native(options.slots)},
+        'transformers': {
+            f'rows={rows}': transformers_generate(rows)
+            for rows in options.rows
+            if rows <= max(len(work.lengths), min(options.rows))
+        },
+        'generate_batch': {
+            f'batch_tokens={tokens}, page={page}': generate_batch(tokens, page)
+            for tokens, page in ((256, 32), (1024, 256))
+        },
+    }
+    settings: dict[str, str] = {}
+    tried: dict[str, dict[str, float]] = {}
+    for engine in [engine for engine in candidates if engine in options.engines]:
+        say(f'{name}, {len(work.lengths)} sequences: {engine}')
+        native(options.slots)(base, model, Work(work.prompts[:1], work.samples, [2] * work.samples))
+        found = {label: work.tokens / run(base, model, work) for label, run in candidates[engine].items()}
+        tried[engine] = found
+        settings[engine] = max(found, key=lambda label: found[label])
+    # The run that picked a setting is not counted: its best is a lucky one.
+    rates: dict[str, list[float]] = {engine: [] for engine in settings}
+    for turn in range(options.runs):
+        say(f'{name}, {len(work.lengths)} sequences: run {turn + 1} of {options.runs}')
+        for engine, label in settings.items():
+            rates[engine].append(work.tokens / candidates[engine][label](base, model, work))
+    rows = [
+        {
+            'model': name,
+            'sequences': len(work.lengths),
+            'tokens': work.tokens,
+            'engine': engine,
+            'setting': settings[engine],
+            'tokens_per_s': statistics.median(rates[engine]),
+            'runs': rates[engine],
+            'tried': tried[engine],
+        }
+        for engine in settings
     ]
-    cases.append(('native, deterministic', request(policy, 512, engine='native', deterministic=True)))
-    if '--transformers' in sys.argv:
-        cases += [
-            (f'transformers, {rows} slots', request(policy, rows, engine='transformers', slots=rows))
-            for rows in (16, 64, 256)
-        ]
-    generate(base, model, request(policy, 64), RecordingJob())
-    for name, spec in cases:
-        result = generate(base, model, spec, RecordingJob())
-        print(f'{name:24} {result["generated_tokens"] / result["seconds"]:9,.0f} tokens/s')
+    if 'vllm' in options.engines and vllm_is_here() and base.device.type == 'cuda':
+        rows.append(vllm_row(base, name, work, options.runs))
+    return rows
+
+
+def vllm_is_here() -> bool:
+    return importlib.util.find_spec('vllm') is not None
+
+
+def vllm_row(base: Base, name: str, work: Work, runs: int) -> Row:
+    from generation.vllm_contender import run_vllm
+
+    rates = run_vllm(base, work, runs)
+    return {
+        'model': name,
+        'sequences': len(work.lengths),
+        'tokens': work.tokens,
+        'engine': 'vllm',
+        'setting': 'default',
+        'tokens_per_s': statistics.median(rates),
+        'runs': rates,
+    }
+
+
+def ratios(name: str, sequences: int, rows: list[Row]) -> dict[str, float]:
+    rate = {row['engine']: row['tokens_per_s'] for row in rows}
+    return {
+        f'generate.native_over_{engine}.{name}.{sequences}': rate['native'] / rate[engine]
+        for engine in rate
+        if engine != 'native' and 'native' in rate
+    }
+
+
+def roofline(base: Base, name: str, document: dict[str, Any], options: argparse.Namespace) -> Row:
+    found = measure(base.device, base.dtype)
+    (row,) = [
+        row
+        for row in document['results']
+        if (row['model'], row['engine'], row['sequences']) == (name, 'native', options.sequences[-1])
+    ]
+    work = make_work(options, base, options.sequences[-1])
+    bound = found.tokens_per_s(base, work, options.slots or ACCELERATOR_SLOTS)
+    return {
+        'bytes_per_s': found.bytes_per_s,
+        'flops_per_s': found.flops_per_s,
+        'bound_tokens_per_s': bound,
+        'share': row['tokens_per_s'] / bound,
+    }
+
+
+def rollouts(base: Base, model: Any, options: argparse.Namespace, imports_s: float) -> Row:
+    """The guide's rollouts on one device; start-up (imports and making the weights) is counted."""
+    work = make_work(options, base, options.questions * 8)
+    started = time.perf_counter()
+    native(options.slots)(base, model, work)
+    took = time.perf_counter() - started
+    return {
+        'questions': options.questions,
+        'tokens': work.tokens,
+        'generate_s': took,
+        'imports_s': imports_s,
+        'weights_s': base.load_s,
+        'total_s': imports_s + base.load_s + took,
+    }
+
+
+def process_age() -> float:
+    """Seconds since this process was started, by the kernel's count."""
+    ticks = int(Path('/proc/self/stat').read_text().rpartition(')')[2].split()[19])
+    uptime = float(Path('/proc/uptime').read_text().split()[0])
+    return uptime - ticks / os.sysconf('SC_CLK_TCK')
+
+
+def hardware(device: torch.device, threads: int) -> str:
+    if device.type == 'cuda':
+        return torch.cuda.get_device_name(device)
+    return f'{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {threads} thread(s) used'
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def report(document: dict[str, Any]) -> None:
+    print(f'{document["date"]}, {document["hardware"]}; {document["unit"]}, medians')
+    print(f'{"model":12} {"sequences":>9}  {"engine":15} {"tokens/s":>10}   setting')
+    for row in document['results']:
+        print(
+            f'{row["model"]:12} {row["sequences"]:9}  {row["engine"]:15} {row["tokens_per_s"]:10,.0f}   '
+            f'{row["setting"]}'
+        )
+    for name, ratio in document['ratios'].items():
+        print(f'{name:60} {ratio:6.2f}')
+    for name, found in document.get('roofline', {}).items():
+        print(
+            f'{name}: {found["bytes_per_s"] / 1e9:,.0f} GB/s and {found["flops_per_s"] / 1e12:,.2f} TFLOP/s; '
+            f'bound {found["bound_tokens_per_s"]:,.0f} tokens/s, native reaches {found["share"]:.0%}'
+        )
+    for name, found in document.get('rollouts', {}).items():
+        print(f'{name}: {found["questions"]} x 8 rollouts in {found["total_s"]:,.0f} s, start-up included')
 
 
 if __name__ == '__main__':

@@ -74,13 +74,15 @@ def _byte_table(tokenizer: Any) -> list[bytes] | None:
         return None
     byte_of = {char: byte for byte, char in _byte_chars().items()}
     special = set(tokenizer.all_special_ids)
-    added = {id: token.content for id, token in tokenizer.added_tokens_decoder.items()}
+    # Both build anew what they return whenever they are asked.
+    added = tokenizer.added_tokens_decoder
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     table: list[bytes] = []
-    for id in range(len(tokenizer)):
-        if id in special or (id in added and tokenizer.added_tokens_decoder[id].special):
+    for id, stored in enumerate(tokens):
+        if id in special or (id in added and added[id].special):
             table.append(b'')
             continue
-        token = added.get(id) or tokenizer.convert_ids_to_tokens(id) or ''
+        token = added[id].content if id in added else stored or ''
         mapped = [byte_of.get(char) for char in token]
         # What is not wholly in the byte alphabet is text as it stands; the decoder does the same.
         table.append(token.encode() if None in mapped else bytes(byte for byte in mapped if byte is not None))

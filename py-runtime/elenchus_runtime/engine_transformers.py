@@ -14,7 +14,7 @@ from transformers import LogitsProcessor, StoppingCriteria
 from .completion import Completion
 from .models import Base
 from .plan import Plan, Sample
-from .sampling import choose, sampling_logprobs, uniforms
+from .sampling import draw, uniforms
 
 ROWS = 32
 
@@ -66,12 +66,11 @@ class _Draw(LogitsProcessor):
         self.picked: list[float] = []
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        logprobs = sampling_logprobs(scores, self._plan.temperature, self._plan.top_p)
         numbers = self._numbers[:, self._step].to(scores.device)
-        tokens = choose(logprobs, self._plan.temperature, numbers)[:, None]
-        self.picked = logprobs.gather(1, tokens).squeeze(1).tolist()
+        tokens, picked = draw(scores, self._plan.temperature, self._plan.top_p, numbers)
+        self.picked = picked.tolist()
         self._step += 1
-        return torch.full_like(scores, -torch.inf).scatter_(1, tokens, 0.0)
+        return torch.full_like(scores, -torch.inf).scatter_(1, tokens[:, None], 0.0)
 
 
 class _Record(StoppingCriteria):

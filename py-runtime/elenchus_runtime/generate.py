@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import engine_native, engine_transformers
+from . import canary, engine_native, engine_transformers
 from .completion import Completion, read_limits
-from .detokenise import Detokeniser
+from .decoder import decoder_path
 from .errors import WorkerError
 from .job import Job
 from .models import Base
@@ -43,8 +43,7 @@ def generate(base: Base, model: Any, spec: Generate, job: Job) -> dict[str, Any]
     """Runs a request; completions leave as events, the result says how much was done."""
     started = time.monotonic()
     name = _pick_engine(base, spec.engine)
-    texts = Detokeniser(base.tokenizer)
-    plan, refused = _plan(base, spec, texts)
+    plan, refused = _plan(base, spec)
     totals = Totals()
     live = 0
 
@@ -57,9 +56,15 @@ def generate(base: Base, model: Any, spec: Generate, job: Job) -> dict[str, Any]
     job.enter('step')
     for completion in refused:
         _emit(job, completion, spec.logprobs, totals)
+    prompts = {sample.completion.key: group.prompt for group in plan.groups for sample in group.samples}
+    if name == 'native':
+        base.watch.note(model, spec.policy)
     for completion in ENGINES[name](base, model, plan, tick):
+        if name == 'native':
+            canary.check(base, model, plan, prompts[completion.key], completion, job)
         _emit(job, completion, spec.logprobs, totals)
-    return {
+    facts: dict[str, Any] = {'decoder': decoder_path(model)} if name == 'native' else {}
+    return facts | {
         'completions': totals.completions,
         'generated_tokens': totals.generated,
         'prompt_tokens': sum(len(group.prompt) for group in plan.groups),
@@ -80,7 +85,7 @@ def _pick_engine(base: Base, wanted: str) -> str:
     return 'transformers' if engine_native.unsupported(base) else 'native'
 
 
-def _plan(base: Base, spec: Generate, texts: Detokeniser) -> tuple[Plan, list[Completion]]:
+def _plan(base: Base, spec: Generate) -> tuple[Plan, list[Completion]]:
     """Groups the samples of equal prompts; prompts that leave no room are answered at once."""
     sampling = spec.sampling
     if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_new_tokens < 1:
@@ -98,7 +103,7 @@ def _plan(base: Base, spec: Generate, texts: Detokeniser) -> tuple[Plan, list[Co
     for request in spec.requests:
         prompt = ids_of[request.prompt]
         room = min(sampling.max_new_tokens, base.max_positions - len(prompt))
-        completion = Completion(request.key, len(prompt), room, limits, texts)
+        completion = Completion(request.key, len(prompt), room, limits, base.texts)
         if not prompt:
             raise WorkerError('bad_request', f'The prompt of {request.key!r} has no tokens.')
         if len(prompt) > longest:

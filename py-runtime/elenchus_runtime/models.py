@@ -12,7 +12,8 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from .detokenise import Detokeniser
 from .errors import WorkerError
 from .files import atomic_folder, folder_signature, weights_fingerprint
 from .layout import Layout, forward_budget, pad, padded_batches, share, shared_batches
@@ -28,6 +30,7 @@ from .logprobs import has_plain_head
 from .protocol import ModelLoad
 from .rows import Row
 from .sharing import cannot_share
+from .watch import Watch
 
 _DOWNLOADED = ['*.safetensors', '*.json', '*.model', '*.txt', '*.jinja']
 
@@ -58,6 +61,7 @@ class Base:
     trained: bool = False
     sharded: bool = False
     """Whether the model is made of shards of a training that has to be loaded anew to be rid of them."""
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -66,6 +70,11 @@ class Base:
     @property
     def vocab_size(self) -> int:
         return self.model.config.vocab_size
+
+    @cached_property
+    def texts(self) -> Detokeniser:
+        """Kept, since its table takes as long as hundreds of steps of a small model."""
+        return Detokeniser(self.tokenizer)
 
     def facts(self) -> dict[str, Any]:
         """Body of `model.load`'s result."""

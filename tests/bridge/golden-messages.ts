@@ -237,7 +237,14 @@ const INFERENCE: readonly GoldenMessage[] = [
       slots: 64,
       deadline_s: 600,
     },
-    { completions: 2, generated_tokens: 40, prompt_tokens: 20, seconds: 1, engine: 'native' },
+    {
+      completions: 2,
+      generated_tokens: 40,
+      prompt_tokens: 20,
+      seconds: 1,
+      engine: 'native',
+      decoder: 'lean',
+    },
   ),
   {
     name: 'generate.minimal.request',

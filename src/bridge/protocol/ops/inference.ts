@@ -48,6 +48,8 @@ const generate = {
     prompt_tokens: countSchema,
     seconds: z.number().nonnegative(),
     engine: z.string(),
+    /** What computes a step of the native engine: its own arithmetic, or the forward of transformers. */
+    decoder: z.enum(['lean', 'forward']).optional(),
   }),
 } satisfies OpDefinition
 

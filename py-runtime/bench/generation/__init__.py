@@ -1,0 +1,1 @@
+"""The parts of `bench/generate.py`: work, models, contenders, rooflines, the report."""

@@ -1,0 +1,242 @@
+"""The lean decode step: the model's own arithmetic, and an honest no where it does not know the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from conftest import lora, make_tokenizer
+from families import NATIVE, write_family
+from jobs import RecordingJob
+from test_generate import request, run, scored, texts
+
+from elenchus_runtime import decode_graphs, decoder, lean_decoder, lean_weights
+from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.decode_graphs import EAGER_RUNS, StepGraphs
+from elenchus_runtime.errors import WorkerError
+from elenchus_runtime.generate import generate
+from elenchus_runtime.models import Base, load_base
+from elenchus_runtime.protocol import ModelLoad
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp('lean')
+    tokenizer = make_tokenizer(folder)
+    return {name: write_family(name, tokenizer, folder) for name in NATIVE}
+
+
+@pytest.fixture(params=NATIVE)
+def family(request: pytest.FixtureRequest, folders: dict[str, Path]) -> Base:
+    return load_base(ModelLoad(model=str(folders[request.param])), torch.device('cpu'))
+
+
+def trained(adapters: Adapters, name: str, **changes: object) -> str:
+    """An adapter that changes what the model says."""
+    adapters.create(lora(name, **changes))
+    for parameter in adapters.train(name).values():
+        torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(ord(name)))
+    return name
+
+
+def assert_true(base: Base, adapters: Adapters, **changes: Any) -> None:
+    """What native writes is what transformers writes, with the log-probabilities of the training kernel."""
+    spec = request(range(40), **changes)
+    native = run(base, spec, adapters)
+    reference = run(base, request(range(40), **(changes | {'engine': 'transformers'})), adapters)
+    assert texts(native) == texts(reference)
+    adapters.use(spec.policy)
+    for item, expected in zip(spec.requests, scored(base, spec, native), strict=True):
+        np.testing.assert_allclose(native[item.key][1]['logprobs'], expected, atol=2e-4)
+
+
+@pytest.mark.parametrize('packed', [True, False])
+@pytest.mark.parametrize('policy', [None, 'a'])
+@pytest.mark.parametrize('temperature', [0.0, 1.0])
+def test_every_family_with_and_without_adapter_packed_or_not(
+    family: Base, packed: bool, policy: str | None, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lean_weights, 'PACKED_BYTES', (1 << 30) * packed)
+    adapters = Adapters(family)
+    if policy is not None:
+        trained(adapters, policy)
+    assert_true(family, adapters, policy=policy, temperature=temperature, engine='native', slots=17)
+
+
+def test_nothing_is_copied_from_a_model_that_is_not_packed(
+    family: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lean_weights, 'PACKED_BYTES', 0)
+    weights = lean_weights.read_weights(family.model)
+    own = {weight.data_ptr() for weight in family.model.parameters()}
+    linears = [part for layer in weights.layers for part in (layer.qkv, layer.out, layer.gate_up, layer.down)]
+    assert {part.weight.data_ptr() for linear in linears for part in linear._parts} <= own
+
+
+def test_weights_of_the_model_are_untouched_by_packing(base: Base, adapters: Adapters) -> None:
+    trained(adapters, 'a')
+    model = adapters.use('a')
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    run(base, request(range(6), policy='a'), adapters)
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight, before[name]), name
+
+
+@pytest.mark.parametrize('width', [1, 2, 8])
+def test_the_shapes_of_an_accelerator_change_nothing(
+    base: Base, adapters: Adapters, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounded up slots, prompts and spans, as they are captured on a GPU, over rows that come and go."""
+    monkeypatch.setattr(lean_decoder, 'CPU_GRAIN', lean_decoder.Grain(5, 2, 16, all_prompt=True))
+    monkeypatch.setattr(lean_decoder, 'WIDTH', width)
+    monkeypatch.setattr(decoder, 'WIDTH', width)
+    for slots in (1, 3, 11, 40):
+        assert_true(base, adapters, engine='native', slots=slots)
+
+
+def test_a_prompt_with_more_samples_than_its_row_has_places(base: Base) -> None:
+    """Groups of 1, 3 and 29 samples beside each other."""
+    spec = request(range(33), limit=40)
+    for place, item in enumerate(spec.requests):
+        item.prompt = 'Max is a yumpus.' if place < 29 else f'Every wumpus is a {"x" * (place // 31)}'
+    reference = spec.__class__(**{name: getattr(spec, name) for name in spec.__struct_fields__})
+    reference.engine = 'transformers'
+    for slots in (2, 9, 33):
+        spec.slots = slots
+        assert texts(run(base, spec)) == texts(run(base, reference))
+
+
+class _FakeGraphs(StepGraphs):
+    """Captures as on a GPU: a shape's step is recorded once and from then on only replayed."""
+
+    made: list[_FakeGraphs] = []  # noqa: RUF012
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
+        self._capturing = True
+        self.captured = 0
+        self.made.append(self)
+
+    def _capture(self, step: Any) -> tuple[Any, torch.Tensor]:
+        self.captured += 1
+        result = step()
+
+        class Replay:
+            @staticmethod
+            def replay() -> None:
+                result.copy_(step())
+
+        return Replay, result
+
+
+def test_replayed_steps_read_their_buffers_only(
+    base: Base, adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step of a shape is replayed for all later ones, so nothing may be fixed in it but the shape."""
+    monkeypatch.setattr(lean_decoder, 'CPU_GRAIN', lean_decoder.Grain(8, 2, 16, all_prompt=True))
+    monkeypatch.setattr(lean_decoder, 'StepGraphs', _FakeGraphs)
+    _FakeGraphs.made.clear()
+    assert_true(base, adapters, engine='native', slots=16)
+    (graphs,) = _FakeGraphs.made
+    assert graphs.captured > 1
+    assert sum(graphs._runs.values()) > graphs.captured + EAGER_RUNS * len(graphs._runs)
+
+
+def test_steps_are_captured_on_cuda_only() -> None:
+    assert not StepGraphs(torch.device('cpu'))._capturing
+    assert decode_graphs.StepGraphs(torch.device('cuda'))._capturing
+
+
+# What it does not know
+
+
+def test_a_known_model_says_lean(base: Base) -> None:
+    job = RecordingJob()
+    assert generate(base, base.model, request(range(2)), job)['decoder'] == 'lean'
+
+
+class _Scaled(transformers.LlamaForCausalLM):
+    """A Llama that is none."""
+
+
+def test_an_unknown_class_runs_its_own_forward_and_says_so(
+    base: Base, adapters: Adapters, capfd: pytest.CaptureFixture[str]
+) -> None:
+    base.model.__class__ = _Scaled
+    job = RecordingJob()
+    assert generate(base, base.model, request(range(2)), job)['decoder'] == 'forward'
+    assert 'not the lean step: _Scaled is not one of' in capfd.readouterr().err
+    for slots in (3, 40):
+        assert_true(base, adapters, engine='native', slots=slots)
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        (lambda model: model.model.layers[1].add_module('extra', torch.nn.Identity()), 'its layer has extra'),
+        (lambda model: setattr(model.model.layers[0].mlp, 'up_proj', torch.nn.Identity()), 'Identity'),
+        (lambda model: model.config.rope_parameters.update(rope_type='dynamic'), 'rotary'),
+        (lambda model: setattr(model, 'lm_head', torch.nn.Identity()), 'embeddings'),
+    ],
+)
+def test_every_change_of_structure_is_noticed(base: Base, change: Any, reason: str) -> None:
+    assert lean_weights.unknown(base.model) is None
+    change(base.model)
+    assert reason in (lean_weights.unknown(base.model) or '')
+
+
+def test_adapters_beyond_plain_lora_are_noticed(base: Base) -> None:
+    import peft
+
+    config = peft.LoraConfig(r=2, target_modules='all-linear', use_dora=True, task_type='CAUSAL_LM')
+    peft.PeftModel(base.model, config, adapter_name='d')
+    assert 'more than plain LoRA' in (lean_weights.unknown(base.model) or '')
+
+
+# The canary
+
+
+def test_the_canary_passes_over_switches_and_training(base: Base, adapters: Adapters) -> None:
+    for name in ('a', 'b'):
+        trained(adapters, name)
+    for policy in (None, 'a', 'b', 'a'):
+        for top_p in (1.0, 0.8):
+            run(base, request(range(6), policy=policy, top_p=top_p), adapters)
+            assert base.watch.due <= 0
+
+
+def test_the_canary_is_due_after_every_change_and_only_then(base: Base, adapters: Adapters) -> None:
+    trained(adapters, 'a')
+    run(base, request(range(6), policy='a'), adapters)
+    base.watch.note(adapters.use('a'), 'a')
+    assert base.watch.due <= 0
+    base.watch.note(adapters.use(None), None)
+    assert base.watch.due > 0
+    run(base, request(range(6), policy='a'), adapters)
+    with torch.no_grad():
+        next(iter(adapters.train('a').values())).mul_(1.01)
+    base.watch.note(adapters.use('a'), 'a')
+    assert base.watch.due > 0
+
+
+@pytest.mark.parametrize('temperature', [0.0, 0.7])
+@pytest.mark.parametrize('top_p', [1.0, 0.9])
+def test_an_engine_that_kept_another_adapter_is_caught(
+    base: Base, adapters: Adapters, temperature: float, top_p: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ('a', 'b'):
+        trained(adapters, name)
+    stale = lean_weights.read_weights(adapters.use('a'))
+    run(base, request(range(6), policy='a'), adapters)
+    monkeypatch.setattr(decoder, 'read_weights', lambda model: stale)
+    job = RecordingJob()
+    for _ in range(2):
+        spec = request(range(6), temperature, top_p, policy='b')
+        with pytest.raises(WorkerError) as caught:
+            generate(base, adapters.use('b'), spec, job)
+        assert caught.value.code == 'guard_failed'
+    assert not job.completions()
