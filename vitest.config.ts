@@ -1,6 +1,14 @@
+import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
+  // Examples and the tests of the public API import the package by its name.
+  resolve: {
+    alias: {
+      'elenchus/testing': resolve(import.meta.dirname, 'src/testing/index.ts'),
+      elenchus: resolve(import.meta.dirname, 'src/index.ts'),
+    },
+  },
   test: {
     include: ['tests/**/*.test.ts'],
     // Socket tests need processes of their own: zeromq must never run inside worker_threads.

@@ -1,12 +1,22 @@
 /** The public API. What is not exported here may change at any time. */
 
+// Whole runs
+export {
+  runPipeline,
+  type PipelineRun,
+  type RunPipelineOptions,
+  type SummaryOf,
+} from './library/run-pipeline.ts'
+export { openRun, type OpenedRun } from './library/open-run.ts'
+export { logEvents, type Logger, type LogMethod } from './library/logger.ts'
+
 // Errors and events
 export { ElenchusError, ERROR_CODES, type ErrorCode } from './errors.ts'
-export { EventStream, type EventSink, type RunEvent } from './runs/events.ts'
+export { EventStream, fanOut, type EventSink, type RunEvent } from './runs/events.ts'
 
 // The judge: pure, no model, no Python
 export type { Entailment, Label } from './logic/truth.ts'
-export { verifyProof, verifyTraces, type VerifyOptions } from './traces/verify.ts'
+export { verifyProof, verifyProof as verifyTrace, verifyTraces, type VerifyOptions } from './traces/verify.ts'
 export type { VerifySummary } from './traces/totals.ts'
 export { explainTrace } from './traces/explain.ts'
 export { judgeChain, type ChainProblem } from './logic/chains/judge-chain.ts'
@@ -29,9 +39,10 @@ export { renderAbelPrompt } from './prompts/abel.ts'
 export { extractAnswer, type ExtractionOptions, type FinalAnswer } from './answers/extract.ts'
 export { gradeOutput, type Grade } from './answers/grade.ts'
 export type { Preset, RewardSettings, RolloutGroup, ScoredGroup } from './regime-w/group.ts'
-export { rescore } from './regime-w/rescore.ts'
+export { rescore, rescore as scoreRegimeW } from './regime-w/rescore.ts'
 
 // Preferences
+export { buildPairs } from './library/build-pairs.ts'
 export { buildRolloutPairs, type RolloutPairReport } from './preferences/rollouts.ts'
 export type { PreferencePair } from './preferences/pair.ts'
 export { buildTracePairs, explainPairs, type PairReport } from './preferences/traces.ts'
@@ -51,7 +62,7 @@ export { runTraces, type TracesSummary } from './traces/stage.ts'
 export { runSft, type SftSummary } from './training/sft.ts'
 export { runDpo, type DpoSummary } from './training/dpo.ts'
 export { runPpo, type PpoSummary } from './training/ppo/stage.ts'
-export { runEvaluation, type EvaluationSummary } from './evaluation/stage.ts'
+export { runEvaluation, runEvaluation as evaluate, type EvaluationSummary } from './evaluation/stage.ts'
 export { runRollouts, type RolloutsSummary } from './rollouts/stage.ts'
 export { runQuestionEvaluation, type QuestionEvaluationSummary } from './evaluation/questions-stage.ts'
 export { runOak } from './pipelines/oak/run.ts'
@@ -59,6 +70,7 @@ export type { OakSummary } from './pipelines/oak/summary.ts'
 export { runAbel } from './pipelines/abel/run.ts'
 export type { AbelSummary } from './pipelines/abel/summary.ts'
 export { loadConfig, parseOverride } from './config/load.ts'
+export { pipelineSchema, type PipelineConfig } from './config/pipeline.ts'
 export { abelSchema, type AbelConfig } from './config/abel.ts'
 export { oakSchema, type OakConfig } from './config/oak.ts'
 export { tracesSchema, type TracesConfig } from './config/traces.ts'
