@@ -54,6 +54,7 @@ export { createOpenAIBackend, type OpenAIBackend } from './backends/openai/opena
 export type { OpenAIBackendOptions, ServerKind } from './backends/openai/options.ts'
 export { createScriptedBackend } from './backends/scripted.ts'
 export { createTorchBackend, type TorchBackend } from './backends/torch/torch.ts'
+export { createVllmBackend, type VllmBackendOptions } from './backends/vllm/vllm.ts'
 export { spawnLauncher } from './bridge/launchers/spawn.ts'
 
 // Stages and pipelines

@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander'
 import type { ModelBackend, PolicyRef } from '../backends/backend.ts'
-import { createOpenAIBackend } from '../backends/openai/openai.ts'
+import { createOpenAIBackend, type OpenAIBackend } from '../backends/openai/openai.ts'
 import type { TorchBackend } from '../backends/torch/torch.ts'
+import { createVllmBackend } from '../backends/vllm/vllm.ts'
 import { backendSchema } from '../config/backend.ts'
-import { openaiSchema, type OpenAIConfig } from '../config/served.ts'
+import { openaiSchema, type OpenAIConfig, vllmSchema } from '../config/served.ts'
 import { ElenchusError } from '../errors.ts'
 import { type ModelReference, resolveModel } from '../pipelines/model-reference.ts'
 import type { EventSink } from '../runs/events.ts'
@@ -11,7 +12,7 @@ import { addBackendFlags, openTorch, policyOf, readBackendFlags } from './backen
 import type { ModelOptions } from './commands/shared.ts'
 import { addSchemaFlags, readSchemaFlags, refuseForeignFlags } from './flags.ts'
 
-const KINDS = ['torch', 'openai'] as const
+const KINDS = ['torch', 'openai', 'vllm'] as const
 type Kind = (typeof KINDS)[number]
 
 /** What commands that only generate are given. */
@@ -22,7 +23,7 @@ export interface GeneratorOptions extends ModelOptions {
 /** A backend that is to generate, with the policy that the flags name; `torch` can do more. */
 export type Generator = { readonly policy: PolicyRef; readonly reference: ModelReference } & (
   | { readonly kind: 'torch'; readonly backend: TorchBackend }
-  | { readonly kind: 'openai'; readonly backend: ModelBackend }
+  | { readonly kind: 'openai' | 'vllm'; readonly backend: ModelBackend }
 )
 
 interface Surroundings {
@@ -34,12 +35,16 @@ interface Surroundings {
 /** Flags of commands that only generate: our own workers, or somebody's server. */
 export function addGeneratorFlags(command: Command): Command {
   command.addOption(
-    new Option('--backend <kind>', 'what generates: our own workers, or an OpenAI-compatible server')
+    new Option(
+      '--backend <kind>',
+      'what generates: our own workers, an OpenAI-compatible server, or your vLLM, started per device',
+    )
       .choices(KINDS)
       .default('torch' satisfies Kind),
   )
   addBackendFlags(command)
-  return addSchemaFlags(command, openaiSchema)
+  addSchemaFlags(command, openaiSchema)
+  return addSchemaFlags(command, vllmSchema)
 }
 
 /** Opens what the flags name. @throws ElenchusError `usage` for a flag of another kind of backend. */
@@ -50,16 +55,19 @@ export async function openGenerator(
   const given = { ...options }
   if (options.backend === 'torch') {
     refuseForeignFlags(backendSchema, openaiSchema, given, 'a setting of --backend openai only')
+    refuseForeignFlags(backendSchema, vllmSchema, given, 'a setting of --backend vllm only')
     const reference = await resolveModel(options)
     const backend = openTorch(readBackendFlags(given), reference.base, surroundings)
     return withPolicy(backend, async () => {
       return { kind: 'torch', backend, reference, policy: await policyOf(backend, reference) }
     })
   }
-  refuseForeignFlags(openaiSchema, backendSchema, given, 'a setting of --backend torch only')
-  const config = readSchemaFlags(openaiSchema, given)
-  const reference = await resolveModel(options, { served: true })
-  const backend = await openOpenAI(config, reference.base, surroundings)
+  const kind = options.backend
+  const reference = await resolveModel(options, { served: kind === 'openai' })
+  const backend =
+    kind === 'openai'
+      ? await openOpenAI(given, reference.base, surroundings)
+      : await openVllm(given, reference.base, surroundings)
   return withPolicy(backend, async () => {
     if (reference.adapter !== null && !backend.capabilities.adapters) {
       throw new ElenchusError(
@@ -72,7 +80,7 @@ export async function openGenerator(
       reference.adapter === null
         ? { kind: 'base', fingerprint: (await backend.info()).fingerprint }
         : await backend.adapterPolicy(reference.adapter)
-    return { kind: 'openai', backend, reference, policy }
+    return { kind, backend, reference, policy }
   })
 }
 
@@ -85,11 +93,12 @@ async function withPolicy<Result>(backend: ModelBackend, use: () => Promise<Resu
   }
 }
 
-function openOpenAI(
-  config: OpenAIConfig,
-  model: string,
-  { events, signal }: Surroundings,
-): ReturnType<typeof createOpenAIBackend> {
+type Given = Readonly<Record<string, unknown>>
+
+function openOpenAI(given: Given, model: string, { events, signal }: Surroundings): Promise<OpenAIBackend> {
+  refuseForeignFlags(openaiSchema, backendSchema, given, 'a setting of --backend torch only')
+  refuseForeignFlags(openaiSchema, vllmSchema, given, 'a setting of --backend vllm only')
+  const config: OpenAIConfig = readSchemaFlags(openaiSchema, given)
   return createOpenAIBackend(
     {
       baseUrl: config.base_url,
@@ -100,6 +109,35 @@ function openOpenAI(
       concurrency: config.concurrency,
       retries: config.retries,
       extraBody: config.extra_body,
+      onWarning: (message) => events({ type: 'warning', stage: 'backend', message }),
+    },
+    { signal },
+  )
+}
+
+/** Of the flags of our own workers, vLLM takes the devices and the data type. */
+const SHARED_WITH_VLLM = ['gpus', 'dtype'] as const
+
+function openVllm(given: Given, model: string, surroundings: Surroundings): Promise<OpenAIBackend> {
+  const { events, signal, logDirectory } = surroundings
+  const own = vllmSchema.extend({ dtype: backendSchema.shape.dtype, gpus: backendSchema.shape.gpus })
+  refuseForeignFlags(own, backendSchema, given, 'a setting of --backend torch only')
+  refuseForeignFlags(own, openaiSchema, given, 'a setting of --backend openai only')
+  const config = readSchemaFlags(vllmSchema, given)
+  const shared = Object.fromEntries(SHARED_WITH_VLLM.map((name) => [name, given[name]]))
+  const { gpus, dtype } = readBackendFlags({ ...shared, numGpus: given['numGpus'] })
+  const [program = 'vllm', ...parameters] = config.vllm_command
+  return createVllmBackend(
+    {
+      model,
+      command: [program, ...parameters],
+      args: config.vllm_args,
+      maxLoraRank: config.vllm_max_lora_rank,
+      gpus,
+      dtype,
+      logDirectory,
+      concurrency: config.concurrency,
+      retries: config.retries,
       onWarning: (message) => events({ type: 'warning', stage: 'backend', message }),
     },
     { signal },

@@ -28,3 +28,20 @@ export const openaiSchema = z.strictObject({
     .describe('Fields added to every request, as JSON.'),
 })
 export type OpenAIConfig = z.infer<typeof openaiSchema>
+
+/** vLLM servers of our own, from the user's own vLLM; what they need besides devices and data type. */
+export const vllmSchema = z.strictObject({
+  vllm_command: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['vllm'])
+    .describe('Program of vLLM with its first arguments, for example [/opt/vllm/bin/vllm].'),
+  vllm_args: z
+    .array(z.string())
+    .default([])
+    .describe('Further arguments of `vllm serve`, for example ["--max-model-len", "4096"].'),
+  vllm_max_lora_rank: z.number().int().positive().default(64).describe('Largest rank of an adapter.'),
+  concurrency: z.number().int().positive().default(256).describe('Requests under way at once, per server.'),
+  retries: z.number().int().min(0).default(5).describe('Further attempts after a failure that may pass.'),
+})
+export type VllmConfig = z.infer<typeof vllmSchema>

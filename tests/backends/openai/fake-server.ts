@@ -18,6 +18,10 @@ export interface FakeOptions {
   readonly before?: (seen: Seen, reply: ServerResponse, count: number) => boolean | Promise<boolean>
   /** Fields that it refuses as unexpected. */
   readonly refuses?: readonly string[]
+  /** The name of its model. @default 'fake' */
+  readonly model?: string
+  /** @default any */
+  readonly port?: number
   /** Token pieces per event of a stream. */
   readonly perEvent?: number
 }
@@ -42,7 +46,7 @@ export class FakeServer implements AsyncDisposable {
 
   static async start(options: Partial<FakeOptions> = {}): Promise<FakeServer> {
     const fake = new FakeServer({ owner: 'vllm', ...options })
-    await new Promise<void>((resolve) => fake.#server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => fake.#server.listen(options.port ?? 0, '127.0.0.1', resolve))
     return fake
   }
 
@@ -70,7 +74,10 @@ export class FakeServer implements AsyncDisposable {
     this.seen.push(seen)
     const { owner } = this.#options
     if (path === '/v1/models') {
-      return json(reply, 200, { object: 'list', data: [{ id: 'fake', object: 'model', owned_by: owner }] })
+      return json(reply, 200, {
+        object: 'list',
+        data: [{ id: this.#options.model ?? 'fake', object: 'model', owned_by: owner }],
+      })
     }
     if (path === '/health') return json(reply, 200, {})
     if (path === '/v1/load_lora_adapter' && owner === 'vllm') {
@@ -105,7 +112,7 @@ export class FakeServer implements AsyncDisposable {
     if (unexpected.length > 0)
       return json(reply, 422, { detail: `Unexpected fields: ${unexpected.join(', ')}` })
     const model = String(body['model'])
-    if (model !== 'fake' && !this.adapters.has(model)) {
+    if (model !== (this.#options.model ?? 'fake') && !this.adapters.has(model)) {
       return json(reply, 404, { error: { message: `The model \`${model}\` does not exist.`, code: 404 } })
     }
     const chat = path.includes('chat')
