@@ -40,7 +40,7 @@ export const ERROR_CODES = {
   checkpoint_corrupt: {
     retryable: false,
     exit: 1,
-    hint: 'Delete the damaged checkpoint and use --resume to continue from the one before it.',
+    hint: 'Delete the damaged checkpoints and use --resume to train again from the beginning.',
   },
   no_pairs: {
     retryable: false,
@@ -146,6 +146,18 @@ export class ElenchusError extends Error {
   static is(value: unknown): value is ElenchusError {
     return typeof value === 'object' && value !== null && BRAND in value
   }
+}
+
+/** Failures of a worker, not of the work: another worker, or the next start of this one, can do it. */
+const WORKER_FAILURES: ReadonlySet<string> = new Set([
+  'worker_died',
+  'worker_stalled',
+  'worker_start_failed',
+  'protocol_violation',
+] satisfies ErrorCode[])
+
+export function isWorkerFailure(error: unknown): error is ElenchusError {
+  return ElenchusError.is(error) && WORKER_FAILURES.has(error.code)
 }
 
 /** Whether a string is one of our codes (a worker of another version may send one we do not know). */

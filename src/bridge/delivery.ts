@@ -109,8 +109,11 @@ export class Delivery {
     sent.call.event(message)
   }
 
-  result(message: IncomingMessage): void {
+  /** Returns the operation that it ends; null for a repeated answer. */
+  result(message: IncomingMessage): string | null {
+    const op = this.#open.get(message.id)?.call.op ?? null
     this.#end(message, (call) => call.succeed(message))
+    return op
   }
 
   error(message: IncomingMessage, error: ElenchusError): void {

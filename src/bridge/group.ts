@@ -21,7 +21,7 @@ export interface WorkerGroupOptions {
   /** Every start of a worker writes `worker-RANK.EPOCH.log` there. */
   readonly logDirectory: string
   readonly limits?: Partial<Limits>
-  /** How often each rank may be started again after it died; 0 by default. */
+  /** How often in a row each rank may be started again after it died without having done any work; 0 by default. */
   readonly restarts?: number
   /** Seconds between pings. */
   readonly heartbeatS?: number
@@ -220,6 +220,8 @@ export class WorkerGroup implements AsyncDisposable {
 
   async #restart(slot: Slot, old: WorkerLink): Promise<void> {
     if (slot.link !== old) return
+    // What has worked may die as often as it likes: long runs meet more deaths than any number says.
+    if (old.worked) slot.restartsLeft = this.#options.restarts ?? 0
     if (this.#closing !== null || slot.restartsLeft === 0) throw failureOf(old)
     const slots = this.#options.launcher.restarts === 'rank' ? [slot] : this.#slots
     // Where ranks fall together, the others are on their way down too.
@@ -289,7 +291,8 @@ export class WorkerGroup implements AsyncDisposable {
     // Nobody serves it now; somebody may later.
     if (links.some(({ failure }) => failure === null) || slots.some(({ restarting }) => restarting !== null))
       return false
-    const restartable = on === undefined ? slots.find(({ restartsLeft }) => restartsLeft > 0) : undefined
+    const restartable =
+      on === undefined ? slots.find(({ restartsLeft, link }) => restartsLeft > 0 || link.worked) : undefined
     if (restartable === undefined) {
       call.fail(links[0] === undefined ? goneError(on) : failureOf(links[0]))
       return true

@@ -7,6 +7,7 @@ import type { ProcessExit, WorkerProcess } from './launcher.ts'
 import type { Limits } from './limits.ts'
 import { errorBodySchema, helloSchema, pongSchema, type Hello } from './protocol/control.ts'
 import { decodeMessage, encodeMessage, parseBody, type IncomingMessage } from './protocol/message.ts'
+import type { Op } from './protocol/ops.ts'
 import { Watch } from './watch.ts'
 import { fromErrorBody, toErrorBody } from './wire-error.ts'
 
@@ -24,6 +25,8 @@ export interface LinkOptions {
   readonly onChange: () => void
 }
 
+/** Operations that are what a worker is there for; the others prepare them. */
+const WORK: ReadonlySet<string> = new Set(['generate', 'score', 'train.step', 'train.score'] satisfies Op[])
 /** Open requests per worker; it refuses more than 64. */
 const MOST_REQUESTS = 32
 /** After a process ends, what it had sent may still be on its way through the socket. */
@@ -52,6 +55,7 @@ export class WorkerLink {
   #process: WorkerProcess | null = null
   /** Under way since the failure. */
   #killed: Promise<void> | null = null
+  #worked = false
   #reachable = true
   #startingTicks = 0
   #pings = 0
@@ -82,6 +86,11 @@ export class WorkerLink {
   /** Why it is down; the text arrives a moment after the state, because it quotes the worker's log. */
   get failure(): ElenchusError | null {
     return this.#failure
+  }
+
+  /** Whether it has finished some of what it is there for, more than loading. */
+  get worked(): boolean {
+    return this.#worked
   }
 
   get hello(): Hello | null {
@@ -175,11 +184,14 @@ export class WorkerLink {
         return this.#delivery.accepted(message)
       case 'event':
         this.#watch.progressed()
+        this.#worked ||= message.body['type'] !== 'progress'
         return this.#delivery.event(message)
-      case 'result':
+      case 'result': {
         this.#watch.progressed()
-        this.#delivery.result(message)
+        const op = this.#delivery.result(message)
+        this.#worked ||= op !== null && WORK.has(op)
         return this.#options.onChange()
+      }
       case 'error':
         this.#watch.progressed()
         this.#errorCame(message)
@@ -245,7 +257,8 @@ export class WorkerLink {
 
   async #exited(exit: ProcessExit): Promise<void> {
     await delay(LAST_WORDS_MS)
-    if (this.#hello === null) await this.#fail('worker_start_failed', `did not start: it ${how(exit)}`)
+    if (this.#hello === null)
+      await this.#fail('worker_start_failed', `did not start: it ${how(exit)}`, { exit })
     else await this.#fail('worker_died', `died: it ${how(exit)}`, { exit })
   }
 

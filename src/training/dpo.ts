@@ -86,28 +86,33 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
     ...(context.signal && { signal: context.signal }),
   }
   const perStep = config.batch_size * config.gradient_accumulation_steps
-  const summary = await trainWithRecovery(context, stage, options, async (session): Promise<DpoSummary> => {
-    const outcome = await runTrainingLoop({
-      stage,
-      dir: input.dir,
-      session,
-      config,
-      total: totalSteps(kept.length, perStep, config),
-      batchAt: (step) => dpoBatch(graph, reference, batchAt(kept.length, perStep, seed, step), config),
-      guardFirstStep: (result) => guardReference(result, config, stage),
-      events: context.events,
-      signal: context.signal,
-    })
-    return {
-      ...outcome,
-      pairs: kept.length,
-      too_long: tooLong,
-      trajectories: graph.trajectories.length,
-      trainable_parameters: session.trainableParameters,
-      reference_seconds: referenceSeconds,
-      policy: await session.save(join(input.dir, 'final')),
-    }
-  })
+  const summary = await trainWithRecovery(
+    context,
+    { stage, dir: input.dir },
+    options,
+    async (session): Promise<DpoSummary> => {
+      const outcome = await runTrainingLoop({
+        stage,
+        dir: input.dir,
+        session,
+        config,
+        total: totalSteps(kept.length, perStep, config),
+        batchAt: (step) => dpoBatch(graph, reference, batchAt(kept.length, perStep, seed, step), config),
+        guardFirstStep: (result) => guardReference(result, config, stage),
+        events: context.events,
+        signal: context.signal,
+      })
+      return {
+        ...outcome,
+        pairs: kept.length,
+        too_long: tooLong,
+        trajectories: graph.trajectories.length,
+        trainable_parameters: session.trainableParameters,
+        reference_seconds: referenceSeconds,
+        policy: await session.save(join(input.dir, 'final')),
+      }
+    },
+  )
   await writeJsonAtomic(run.path('training_summary.json'), summary)
   await run.finish(summary)
   context.events({ type: 'stage_finished', stage, summary })

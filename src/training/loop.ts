@@ -2,10 +2,9 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import type { StepResult, TrainBatch, TrainingSession } from '../backends/backend.ts'
 import type { OptimisationConfig } from '../config/training.ts'
-import { ElenchusError } from '../errors.ts'
 import type { EventSink } from '../runs/events.ts'
 import { MetricsWriter } from '../runs/metrics.ts'
-import { newestCheckpoint, saveCheckpoint } from './checkpoints.ts'
+import { restoreNewest, saveCheckpoint } from './checkpoints.ts'
 import { learningRateAt } from './schedule.ts'
 
 export interface TrainingLoop {
@@ -99,15 +98,9 @@ function addStep(totals: Totals, step: StepResult, seconds: number): Totals {
 
 /** Loads the newest checkpoint, if there is one. */
 async function restore(loop: TrainingLoop): Promise<{ readonly start: number; readonly before: Totals }> {
-  const newest = await newestCheckpoint(loop.dir)
-  if (newest === null) return { start: 0, before: NOTHING }
-  const { step, cursor } = await loop.session.loadCheckpoint(newest.path)
-  const totals = totalsSchema.safeParse(cursor)
-  if (step !== newest.number || !totals.success) {
-    throw new ElenchusError(
-      'checkpoint_corrupt',
-      `${newest.path} was written at step ${step}, or not by this training loop.`,
-    )
-  }
-  return { start: step, before: totals.data }
+  const found = await restoreNewest(loop, (number, { step, cursor }) => {
+    const totals = totalsSchema.safeParse(cursor)
+    return step === number && totals.success ? { start: step, before: totals.data } : undefined
+  })
+  return found ?? { start: 0, before: NOTHING }
 }

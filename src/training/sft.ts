@@ -62,28 +62,33 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
     seed,
     ...(context.signal && { signal: context.signal }),
   }
-  const summary = await trainWithRecovery(context, stage, options, async (session): Promise<SftSummary> => {
-    const outcome = await runTrainingLoop({
-      stage,
-      dir: input.dir,
-      session,
-      config,
-      total,
-      batchAt: (step) => ({
-        kind: 'sft',
-        examples: pick(examples, batchAt(examples.length, batch, seed, step)),
-        maxLength: config.max_length,
-      }),
-      events: context.events,
-      signal: context.signal,
-    })
-    return {
-      ...outcome,
-      examples: examples.length,
-      trainable_parameters: session.trainableParameters,
-      policy: await session.save(join(input.dir, 'final')),
-    }
-  })
+  const summary = await trainWithRecovery(
+    context,
+    { stage, dir: input.dir },
+    options,
+    async (session): Promise<SftSummary> => {
+      const outcome = await runTrainingLoop({
+        stage,
+        dir: input.dir,
+        session,
+        config,
+        total,
+        batchAt: (step) => ({
+          kind: 'sft',
+          examples: pick(examples, batchAt(examples.length, batch, seed, step)),
+          maxLength: config.max_length,
+        }),
+        events: context.events,
+        signal: context.signal,
+      })
+      return {
+        ...outcome,
+        examples: examples.length,
+        trainable_parameters: session.trainableParameters,
+        policy: await session.save(join(input.dir, 'final')),
+      }
+    },
+  )
   await run.finish(summary)
   context.events({ type: 'stage_finished', stage, summary })
   return summary

@@ -110,7 +110,7 @@ async function createModel(
   }
   // Phrases only: the bytes of the alphabet are what text falls back to, not what proofs are made of.
   const ids = Array.from({ length: vocabSize - firstPhraseId }, (_, index) => firstPhraseId + index)
-  const outcome = await trainWithRecovery(context, stage, options, async (session) => {
+  const outcome = await trainWithRecovery(context, { stage, dir }, options, async (session) => {
     const trained = await runTrainingLoop({
       stage,
       dir,

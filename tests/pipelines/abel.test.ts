@@ -2,12 +2,13 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runChaos } from '../../scripts/chaos/run.ts'
 import type { AbelSummary } from '../../src/pipelines/abel/summary.ts'
 import { workerPython } from '../bridge/worker-python.ts'
 import { Elenchus } from '../support/elenchus.ts'
 import { sharedDataMissing, sharedText } from '../support/shared-data.ts'
 
-const CONFIG = resolve(import.meta.dirname, 'micro.abel.yaml')
+const CONFIG = resolve(import.meta.dirname, '../../configs/tiny.chaos.abel.yaml')
 
 let elenchus: Elenchus
 let folder: string
@@ -37,7 +38,7 @@ async function run(output: string, ...more: readonly string[]) {
 describe.skipIf(workerPython === null)('with the real worker', () => {
   test('base, PPO, rollouts, pairs, DPO, evaluation: every file where users look for it', async () => {
     const output = join(folder, 'run')
-    const { summary, stderr } = await run(output)
+    const { summary, stderr } = await run(output, '--set', 'controls.more_sft=true')
     expect(stderr).not.toContain('"stage_failed"')
     expect(summary).toMatchObject({ pipeline: 'abel', held_out: 20, seed: 5, rollouts: { answers: 48 } })
     const aNumber = expect.any(Number) as number
@@ -72,13 +73,35 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
     }
 
     // A finished run: nothing is done again, and without --resume nothing is touched.
-    const again = await run(output, '--resume')
+    const again = await run(output, '--resume', '--set', 'controls.more_sft=true')
     const { wall_seconds: _, ...same } = summary
     expect(again.summary).toMatchObject(same)
     const refused = await elenchus.run('run', CONFIG, '--set', `output=${output}`)
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(/--resume/)
   }, 120_000)
+
+  // The long form is `npm run chaos -- --kills 50 --seed S`.
+  test('kill -9 of it or its worker changes no byte of what it produces', async () => {
+    const seed = Date.now() % 1_000_000
+    const report = await runChaos({
+      program: elenchus.program,
+      config: CONFIG,
+      folder: join(folder, 'chaos'),
+      kills: 2,
+      seed,
+      overrides: ['evaluation.coherence_samples=0'],
+      env: elenchus.env,
+      // Generous: the machine may be busy with other tests.
+      goneWithinMs: 20_000,
+    })
+    expect(report, `seed ${seed}`).toMatchObject({
+      kills: { orchestrator: 1, worker: 1 },
+      differences: [],
+      left_behind: [],
+      failures: [],
+    })
+  }, 400_000)
 
   const train = ['gsm8k', 'train.jsonl']
   const platinum = ['gsm8k_platinum', 'test.jsonl']
@@ -102,8 +125,6 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
         `data.train={files: [${await head('train.jsonl', train, 16)}]}`,
         '--set',
         `data.held_out={files: [${await head('platinum.jsonl', platinum, 8)}]}`,
-        '--set',
-        'controls.more_sft=false',
       )
       expect(summary).toMatchObject({ held_out: 8, control: null })
       expect(summary.rollouts.questions).toBe(12)

@@ -25,9 +25,16 @@ export class Elenchus implements AsyncDisposable {
     return new Elenchus(await compile('src/cli/main.ts'))
   }
 
+  /** The compiled program, and what its environment needs, for tests that start it themselves. */
+  get program(): string {
+    return this.#compiled.script('src/cli/main.ts')
+  }
+
+  readonly env = { ELENCHUS_PYTHON: join(ROOT, '.venv/bin/python'), OMP_NUM_THREADS: '1' }
+
   start(...args: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
-    const child = spawn(process.execPath, [this.#compiled.script('src/cli/main.ts'), ...args], {
-      env: { ...process.env, ELENCHUS_PYTHON: join(ROOT, '.venv/bin/python'), OMP_NUM_THREADS: '1' },
+    const child = spawn(process.execPath, [this.program, ...args], {
+      env: { ...process.env, ...this.env },
     })
     this.#running.add(child)
     let [stdout, stderr] = ['', '']

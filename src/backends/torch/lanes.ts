@@ -1,13 +1,5 @@
-import { ElenchusError } from '../../errors.ts'
+import { ElenchusError, isWorkerFailure } from '../../errors.ts'
 import { Notice } from '../channel.ts'
-
-/** Failures of a worker, not of the work: another worker, or the next start of this one, can do it. */
-const WORKER_FAILURES: ReadonlySet<string> = new Set([
-  'worker_died',
-  'worker_stalled',
-  'worker_start_failed',
-  'protocol_violation',
-])
 
 /** One worker, as far as dealing out is concerned. */
 export interface Lane {
@@ -132,8 +124,4 @@ class Run<Item extends object, AnyLane extends Lane> {
     this.#stop.abort(error)
     this.#changed.notify()
   }
-}
-
-function isWorkerFailure(error: unknown): error is ElenchusError {
-  return ElenchusError.is(error) && WORKER_FAILURES.has(error.code)
 }

@@ -25,7 +25,7 @@ export interface TorchBackendOptions {
   readonly sharding?: 'none' | 'fsdp2'
   /** Where each worker's output goes, one file per start. */
   readonly logDirectory: string
-  /** How often each worker may be started again after it died; 2 by default. */
+  /** How often in a row each worker may be started again after it died without having done any work; 3 by default. */
   readonly restarts?: number
   readonly limits?: Partial<Limits>
   /** Told once per text, for example about library versions that nobody has tested. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { WorkerGroup } from '../../bridge/group.ts'
+import { WorkerGroup, type WorkerGroupOptions } from '../../bridge/group.ts'
 import type { OpMap } from '../../bridge/protocol/ops.ts'
 import { ElenchusError } from '../../errors.ts'
 import { fingerprintFile } from '../../runs/fingerprint.ts'
@@ -21,6 +21,7 @@ import {
 } from '../backend.ts'
 import { generate } from './generate.ts'
 import type { TorchBackendOptions } from './options.ts'
+import { persevere } from './persevere.ts'
 import { score } from './score.ts'
 import { openTraining } from './training.ts'
 import { WorkerModels, type SharedState } from './worker-models.ts'
@@ -58,7 +59,7 @@ export interface TorchBackend extends ModelBackend {
 const SPECIAL_TOKENS = { eos: '<eos>', pad: '<pad>' } as const
 /** The byte alphabet stands first in a vocabulary made on the spot, then the special tokens. */
 const BYTES = 256
-const RESTARTS = 2
+const RESTARTS = 3
 
 /** The backend over our own workers. They start when something needs them and stay until disposal. */
 export function createTorchBackend(options: TorchBackendOptions): TorchBackend {
@@ -114,12 +115,13 @@ class Torch implements TorchBackend {
 
   async #start(): Promise<WorkerGroup> {
     const { launcher, listen, logDirectory, restarts, limits, onWarning } = this.#options
-    const group = await WorkerGroup.start({
+    const most = restarts ?? RESTARTS
+    const group = await startPersistently(most, {
       launcher,
       listen,
       logDirectory,
       ranks: this.#workers.length,
-      restarts: restarts ?? RESTARTS,
+      restarts: most,
       limits: limits ?? {},
     })
     const warnings = new Set(group.hellos.flatMap((hello) => hello.warnings))
@@ -160,18 +162,21 @@ class Torch implements TorchBackend {
   ): Promise<{ readonly vocabSize: number; readonly firstPhraseId: number }> {
     const tokenizer = join(options.path, '.tokenizer')
     const group = await this.#started()
-    const trained = await group.call('tokenizer.train', {
-      path: tokenizer,
-      texts_path: options.textsPath,
-      phrase_patterns: [...options.phrasePatterns],
-      special_tokens: SPECIAL_TOKENS,
-    }).result
-    await group.call('model.create', {
-      path: options.path,
-      tokenizer_path: tokenizer,
-      architecture: options.architecture,
-      seed: options.seed,
-    }).result
+    const trained = await persevere(async () => {
+      const made = await group.call('tokenizer.train', {
+        path: tokenizer,
+        texts_path: options.textsPath,
+        phrase_patterns: [...options.phrasePatterns],
+        special_tokens: SPECIAL_TOKENS,
+      }).result
+      await group.call('model.create', {
+        path: options.path,
+        tokenizer_path: tokenizer,
+        architecture: options.architecture,
+        seed: options.seed,
+      }).result
+      return made
+    })
     await rm(tokenizer, { recursive: true, force: true })
     return {
       vocabSize: trained.body.vocab_size,
@@ -187,13 +192,15 @@ class Torch implements TorchBackend {
 
   saveMerged(policy: PolicyRef, path: string): Promise<PolicyRef> {
     const [worker] = this.#workers
-    return worker.withPolicy(policy, undefined, async (handle, name) => {
-      if (name === null) {
-        throw new ElenchusError('bad_request', 'Only an adapter can be merged; the base is whole already.')
-      }
-      const { body } = await handle.call('model.merge', { policy: name, path }).result
-      return { kind: 'base', fingerprint: body.fingerprint }
-    })
+    return persevere(() =>
+      worker.withPolicy(policy, undefined, async (handle, name) => {
+        if (name === null) {
+          throw new ElenchusError('bad_request', 'Only an adapter can be merged; the base is whole already.')
+        }
+        const { body } = await handle.call('model.merge', { policy: name, path }).result
+        return { kind: 'base', fingerprint: body.fingerprint }
+      }),
+    )
   }
 
   async adapterPolicy(path: string): Promise<PolicyRef> {
@@ -218,5 +225,17 @@ class Torch implements TorchBackend {
     this.#disposed = true
     const group = await this.#group?.catch(() => null)
     await group?.[Symbol.asyncDispose]()
+  }
+}
+
+/** Starts the group again if a worker was killed before it could greet; what fails by itself will fail again. */
+async function startPersistently(most: number, options: WorkerGroupOptions): Promise<WorkerGroup> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await WorkerGroup.start(options)
+    } catch (error) {
+      const killed = ElenchusError.is(error) && error.details['signal'] === 'SIGKILL'
+      if (!killed || attempt >= most) throw error
+    }
   }
 }

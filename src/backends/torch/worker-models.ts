@@ -6,6 +6,7 @@ import type { Op, OpMap } from '../../bridge/protocol/ops.ts'
 import { ElenchusError } from '../../errors.ts'
 import type { PolicyRef } from '../backend.ts'
 import type { Lane } from './lanes.ts'
+import { persevere } from './persevere.ts'
 
 type AdapterPolicy = Extract<PolicyRef, { kind: 'adapter' }>
 
@@ -101,9 +102,9 @@ export class WorkerModels implements PolicyLane {
     return this.#handle
   }
 
-  /** Makes sure that the worker runs and has the wanted base. */
+  /** Makes sure that the worker runs and has the wanted base, also if it dies over loading it. */
   base(signal?: AbortSignal): Promise<{ readonly handle: WorkerHandle; readonly facts: BaseFacts }> {
-    return this.#loading.add(() => this.#ensureBase(signal))
+    return this.#loading.add(() => persevere(() => this.#ensureBase(signal)))
   }
 
   /** Runs `use` with the policy loaded under the given name (`null`: the base). */
@@ -131,13 +132,15 @@ export class WorkerModels implements PolicyLane {
 
   /** The fingerprint of an adapter that only the worker can find, for example on the hub. */
   adapterFingerprint(path: string): Promise<string> {
-    return this.#loading.add(async () => {
-      const { handle } = await this.#ensureBase(undefined)
-      const name = `policy-${randomUUID()}`
-      const { body } = await handle.call('adapter.load', { name, path, trainable: false }).result
-      await this.#drop(handle, name)
-      return body.fingerprint
-    })
+    return this.#loading.add(() =>
+      persevere(async () => {
+        const { handle } = await this.#ensureBase(undefined)
+        const name = `policy-${randomUUID()}`
+        const { body } = await handle.call('adapter.load', { name, path, trainable: false }).result
+        await this.#drop(handle, name)
+        return body.fingerprint
+      }),
+    )
   }
 
   /** The worker's base may differ from what was loaded: it is loaded again, which is free if it does not. */

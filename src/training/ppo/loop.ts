@@ -6,7 +6,7 @@ import type { PpoConfig } from '../../config/ppo.ts'
 import { ElenchusError } from '../../errors.ts'
 import type { ArithmeticQuestion } from '../../problems/arithmetic/question.ts'
 import { MetricsWriter } from '../../runs/metrics.ts'
-import { newestCheckpoint, saveCheckpoint } from '../checkpoints.ts'
+import { restoreNewest, saveCheckpoint } from '../checkpoints.ts'
 import { experienceOf, type ScoredAnswer } from './experience.ts'
 import { nextKlCoef } from './kl-control.ts'
 import { iterationMetrics, meanKl, type IterationMetrics } from './metrics.ts'
@@ -176,10 +176,14 @@ async function scoreReference(
   return backend.score(trajectories, { policy: reference, temperature, ...(signal && { signal }) })
 }
 
-async function restore({ dir, session, config }: PpoLoop): Promise<State> {
-  const newest = await newestCheckpoint(dir)
-  if (newest === null) {
-    return {
+async function restore({ context, stage, dir, session, config }: PpoLoop): Promise<State> {
+  const from = { session, dir, stage, events: context.events }
+  const found = await restoreNewest(from, (number, { step, cursor }) => {
+    const state = stateSchema.safeParse(cursor)
+    return state.data?.questions === number && state.data.step === step ? state.data : undefined
+  })
+  return (
+    found ?? {
       iteration: 0,
       questions: 0,
       step: 0,
@@ -191,13 +195,7 @@ async function restore({ dir, session, config }: PpoLoop): Promise<State> {
       first: null,
       last: null,
     }
-  }
-  const { step, cursor } = await session.loadCheckpoint(newest.path)
-  const state = stateSchema.safeParse(cursor)
-  if (!state.success || state.data.questions !== newest.number || state.data.step !== step) {
-    throw new ElenchusError('checkpoint_corrupt', `${newest.path} does not say where its run stood.`)
-  }
-  return state.data
+  )
 }
 
 /** Whether a multiple of `every` lies in (before, after]. */

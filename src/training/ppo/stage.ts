@@ -85,26 +85,31 @@ export async function runPpo(context: StageContext, input: PpoInput): Promise<Pp
     seed,
     ...(context.signal && { signal: context.signal }),
   }
-  const summary = await trainWithRecovery(context, stage, options, async (session): Promise<PpoSummary> => {
-    const outcome = await runPpoLoop({
-      context,
-      stage,
-      dir: input.dir,
-      session,
-      config,
-      seed,
-      questions,
-      // Where every weight is trained, the start is gone after the first step.
-      reference: config.lora === null ? null : start,
-      dtype,
-    })
-    return {
-      algorithm: config.algorithm,
-      ...outcome,
-      trainable_parameters: session.trainableParameters,
-      policy: await session.save(join(input.dir, 'final')),
-    }
-  })
+  const summary = await trainWithRecovery(
+    context,
+    { stage, dir: input.dir },
+    options,
+    async (session): Promise<PpoSummary> => {
+      const outcome = await runPpoLoop({
+        context,
+        stage,
+        dir: input.dir,
+        session,
+        config,
+        seed,
+        questions,
+        // Where every weight is trained, the start is gone after the first step.
+        reference: config.lora === null ? null : start,
+        dtype,
+      })
+      return {
+        algorithm: config.algorithm,
+        ...outcome,
+        trainable_parameters: session.trainableParameters,
+        policy: await session.save(join(input.dir, 'final')),
+      }
+    },
+  )
   await run.finish(summary)
   context.events({ type: 'stage_finished', stage, summary })
   return summary
