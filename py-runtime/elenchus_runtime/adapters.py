@@ -106,9 +106,11 @@ class Adapters:
         with atomic_folder(path) as folder:
             save_file(self.weights(name), folder / WEIGHTS, metadata={'format': 'pt'})
             config = self._peft.peft_config[name]
-            inference_mode, config.inference_mode = config.inference_mode, True
+            kept = config.inference_mode, config.target_modules
+            # PEFT keeps the names in a set, whose order is another in every process.
+            config.inference_mode, config.target_modules = True, _sorted(config.target_modules)
             config.save_pretrained(str(folder))
-            config.inference_mode = inference_mode
+            config.inference_mode, config.target_modules = kept
             self._base.tokenizer.save_pretrained(folder)
             if head is not None:
                 save_value_head(folder, head)
@@ -197,3 +199,7 @@ class Adapters:
 
 def _cuda_devices(device: torch.device) -> list[int]:
     return [] if device.type != 'cuda' else [device.index or 0]
+
+
+def _sorted(names: Any) -> Any:
+    return names if names is None or isinstance(names, str) else sorted(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,13 @@ def test_merging_exports_what_the_adapter_answers_and_touches_nothing(
     with torch.no_grad():
         torch.testing.assert_close(merged(IDS).logits, answers(base, adapters, 'p'), atol=1e-4, rtol=1e-4)
     assert_same(base.model.state_dict(), before, atol=0, rtol=0)
+
+
+def test_the_saved_configuration_is_the_same_in_every_process(adapters: Adapters, tmp_path: Path) -> None:
+    adapters.create(lora('p'))
+    adapters.save('p', str(tmp_path / 'p'))
+    modules = json.loads((tmp_path / 'p' / 'adapter_config.json').read_text())['target_modules']
+    assert len(modules) > 1
+    assert modules == sorted(modules)
+    # Saving leaves PEFT's own idea of it alone.
+    adapters.save('p', str(tmp_path / 'again'))

@@ -47,7 +47,7 @@ class Attempt {
     this.#child = child
     let stderr = ''
     createInterface(child.stderr).on('line', (line) => {
-      stderr = `${stderr}${line}\n`.slice(-20_000)
+      stderr = `${stderr}${line}\n`.slice(-4000)
       const moment = momentOf(line)
       if (moment === null) return
       this.furthest = Math.max(this.furthest, onMoment(moment))

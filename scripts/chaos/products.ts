@@ -7,7 +7,7 @@ const OF_AN_ATTEMPT =
   /^(generated|generated_tokens|timing|.*seconds|.*_seconds|tokens_per_second|mfu|.*_at|versions)$/
 
 /** Who ran a stage and how often, rotated checkpoints, logs: these depend on where a run was interrupted. */
-const NOT_A_PRODUCT = /(^|\/)(checkpoint-\d+|logs)\/|(^|\/)(manifest\.json|run\.lock|timing\.json)$/
+const NOT_A_PRODUCT = /(^|\/)(checkpoint-\d+|logs)\/|(^|\/)(manifest\.json|run\.json|run\.lock|timing\.json)$/
 
 /** Every product of a run, by its path in the run directory: SHA-256 of its bytes, timings left out. */
 export async function products(output: string): Promise<ReadonlyMap<string, string>> {
