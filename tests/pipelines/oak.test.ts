@@ -52,11 +52,8 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
     expect(summary.iterations[1]?.pairs).toBeGreaterThan(0)
 
     // A finished run: nothing is done again, and without --resume nothing is touched.
-    const run = (...more: readonly string[]) =>
-      elenchus.run(
-        ...['run', CONFIG, '--json', '--set', `output=${calm}`, '--set', ...WITHOUT_CONTROLS],
-        ...more,
-      )
+    const same = ['run', CONFIG, '--json', '--set', `output=${calm}`, '--set', ...WITHOUT_CONTROLS]
+    const run = (...more: readonly string[]) => elenchus.run(...same, ...more)
     const again = await run('--resume')
     expect(again.code).toBe(0)
     const refused = await run()

@@ -35,7 +35,7 @@ beforeAll(async () => {
     logDirectory: join(folder, 'logs'),
   })
   model = await makeGuesser(backend, folder, QUESTIONS)
-}, 60_000)
+}, 240_000)
 afterAll(async () => {
   await elenchus[Symbol.asyncDispose]()
   await rm(folder, { recursive: true, force: true })
