@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 
 from .errors import WorkerError
@@ -147,6 +148,7 @@ class Adapters:
         model = self._base.model
         model.requires_grad_(False)
         model.eval()
+        self._cast_inputs(True)
         return model
 
     def train(self, name: str | None) -> dict[str, torch.nn.Parameter]:
@@ -169,6 +171,8 @@ class Adapters:
                 parameter.requires_grad_(True)
                 trained[key] = parameter
         model.train()
+        # Training runs under `logprobs.half_precision`, where the weights are cast and not the inputs.
+        self._cast_inputs(self._base.dtype == torch.float32)
         return trained
 
     def _select(self, name: str | None) -> None:
@@ -180,6 +184,12 @@ class Adapters:
         else:
             tuner.enable_adapter_layers()
             tuner.set_adapter(name)
+
+    def _cast_inputs(self, cast: bool) -> None:
+        """Whether adapted layers bring their input to the precision of the adapter's weights."""
+        for module in self._base.model.modules():
+            if isinstance(module, BaseTunerLayer):
+                module.cast_input_dtype_enabled = cast  # type: ignore[attr-defined]  # PEFT's own switch
 
     def _add(self, name: str, config: PeftConfig) -> None:
         if not _NAME.match(name) or hasattr(_RESERVED, name):

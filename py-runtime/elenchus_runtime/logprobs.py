@@ -8,6 +8,7 @@ nothing of losses.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -115,8 +116,19 @@ def target_logprobs(model: Any, plain_head: bool, layout: Layout, temperature: f
 
 def target_states(model: Any, layout: Layout) -> torch.Tensor:
     """The hidden state that predicts each target, `[n, H]`."""
-    hidden = model.base_model(**layout.inputs, use_cache=False).last_hidden_state
+    with half_precision(model):
+        hidden = model.base_model(**layout.inputs, use_cache=False).last_hidden_state
     return hidden.flatten(0, 1).index_select(0, layout.predictors)
+
+
+def half_precision(model: Any) -> AbstractContextManager[Any]:
+    """For a base in bf16: its adapters, whose weights are fp32, are multiplied in bf16 as well.
+
+    Otherwise every adapted layer would copy its input to fp32, and keep the copy for the backward pass.
+    """
+    if model.dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(model.device.type, dtype=model.dtype)
 
 
 def hidden_logprobs(

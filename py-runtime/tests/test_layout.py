@@ -231,3 +231,36 @@ def test_a_model_that_answers_differently_is_found_out(base: Base) -> None:
 def test_half_precision_models_share_too(base: Base) -> None:
     base.model.to(torch.bfloat16)
     assert cannot_share(base.model, True) is None
+
+
+def test_adapters_of_half_precision_models_are_multiplied_in_half_precision(base: Base) -> None:
+    """And their gradients are fp32, and those of fp32 arithmetic up to bf16's rounding."""
+    base.model.to(torch.bfloat16)
+    adapters = Adapters(base)
+    adapters.create(lora('p'))
+    parameters = adapters.train('p')
+    with torch.no_grad():
+        for parameter in parameters.values():
+            parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+    rows = questions(base.vocab_size, RAGGED)
+    seen: set[torch.dtype] = set()
+    hooks = [
+        module.register_forward_pre_hook(lambda _, args: seen.add(args[0].dtype))
+        for name, module in base.model.named_modules()
+        if name.endswith('lora_A.p')
+    ]
+    factors = torch.linspace(-1, 2, sum(row.num_targets for row in rows))
+    values, gradients = evaluate(base.model, share(rows, CPU), factors)
+    assert seen == {torch.bfloat16}
+    for hook in hooks:
+        hook.remove()
+    adapters.use('p')
+    model = base.model.float()
+    for parameter in parameters.values():
+        parameter.requires_grad_(True)
+    wide_values, wide_gradients = evaluate(model, share(rows, CPU), factors)
+    assert float((values - wide_values).abs().mean()) < 0.05 * float(wide_values.abs().mean())
+    for name, gradient in gradients.items():
+        assert gradient.dtype == torch.float32
+        wide = wide_gradients[name]
+        assert float((gradient - wide).norm()) < 0.25 * float(wide.norm()), name
