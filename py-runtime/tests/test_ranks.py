@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,11 @@ from ranks import on_ranks
 from training import COMPLETIONS, PROMPTS, ROWS, begin, dpo_batch, sft_batch, take
 
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.agreement import ShardReport
 from elenchus_runtime.collective import Collective
+from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.models import Base, load_base
+from elenchus_runtime.outcome import Outcome
 from elenchus_runtime.protocol import Batch, ModelLoad, PpoBatch, TrainStep, pack_ragged
 from elenchus_runtime.session import Session
 
@@ -178,3 +182,65 @@ def test_two_ranks_train_all_weights_as_one_does(
     case = CASES[name]
     ranks = on_ranks(tmp_path, lambda collective: run(tiny_folder, case, collective, True, sharding))
     assert_as_on_one(ranks, run(tiny_folder, case, None, True))
+
+
+def failing(folder: Path, collective: Collective) -> dict[str, Any]:
+    """What the ranks say when one runs out of memory, cannot go on, or sees no finite loss."""
+    base = load_base(ModelLoad(model=str(folder)), torch.device('cpu'))
+    case = CASES['sft']
+    session = open_session(base, case, collective, False)
+    batch, blobs = case.shard(base, case.shards[collective.rank])
+    first = take(session, 1, batch, blobs, RATE)
+    before = session.weights_fingerprint()
+    codes = []
+    real = session._prepare
+
+    def fails(kind: Exception, times: int, on: int = 1) -> None:
+        left = [times if collective.rank == on else 0]
+
+        def prepare(*arguments: Any) -> Any:
+            prepared = real(*arguments)
+            inner = prepared.accumulate
+
+            def accumulate(budget: int, before: Any) -> Outcome:
+                outcome = inner(budget, before)
+                if left[0] > 0:
+                    left[0] -= 1
+                    raise kind
+                return outcome
+
+            return dataclasses.replace(prepared, accumulate=accumulate)
+
+        session._prepare = prepare  # type: ignore[method-assign]
+
+    for failure in (WorkerError('cancelled', 'stop'), RuntimeError('a bug')):
+        fails(failure, 1)
+        with pytest.raises((WorkerError, RuntimeError)) as caught:
+            take(session, 2, batch, blobs, RATE)
+        codes.append(getattr(caught.value, 'code', str(caught.value)))
+    assert session.weights_fingerprint() == before
+    fails(torch.OutOfMemoryError('full'), 1, on=0)
+    second = take(session, 2, batch, blobs, RATE)
+    return {'first': first, 'second': second, 'codes': codes, 'fingerprint': session.weights_fingerprint()}
+
+
+def test_a_step_is_taken_by_all_ranks_or_by_none(tiny_folder: Path, tmp_path: Path) -> None:
+    first, second = on_ranks(tmp_path, lambda collective: failing(tiny_folder, collective))
+    assert first['codes'] == ['peer_failed', 'peer_failed']
+    assert second['codes'] == ['cancelled', 'a bug']
+    # Out of memory on one rank: it halves for itself, and all take the step.
+    assert first['second'] == second['second']
+    assert first['fingerprint'] == second['fingerprint']
+    assert first['second']['metrics']['micro_batch_tokens'] < first['first']['metrics']['micro_batch_tokens']
+
+
+def test_a_rank_whose_peer_is_gone_says_so(tmp_path: Path) -> None:
+    def part(collective: Collective) -> str:
+        assert [each.loss for each in collective.exchange(ShardReport(loss=collective.rank))] == [0, 1]
+        if collective.rank == 1:
+            return 'left'
+        with pytest.raises(WorkerError) as caught:
+            collective.exchange(ShardReport())
+        return caught.value.code
+
+    assert on_ranks(tmp_path, part) == ['peer_failed', 'left']

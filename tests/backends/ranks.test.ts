@@ -6,8 +6,11 @@ import type { StageContext } from '../../src/backends/context.ts'
 import type { TorchBackendOptions } from '../../src/backends/torch/options.ts'
 import { createTorchBackend, type TorchBackend } from '../../src/backends/torch/torch.ts'
 import { spawnLauncher } from '../../src/bridge/launchers/spawn.ts'
+import { tracesSchema } from '../../src/config/traces.ts'
 import { plainSftSchema } from '../../src/config/training.ts'
+import { problemSchema } from '../../src/problems/problem.ts'
 import type { RunEvent } from '../../src/runs/events.ts'
+import { runTraces } from '../../src/traces/stage.ts'
 import { runSft } from '../../src/training/sft.ts'
 import { workerPython } from '../bridge/worker-python.ts'
 import { codeOf } from './conformance.ts'
@@ -192,6 +195,36 @@ describe.skipIf(workerPython === null)('training on two ranks', { timeout: 240_0
       return [await answers(session), await session.score(trajectories, 0.7)]
     }
     expect(await ask(two)).toEqual(await ask(one))
+  })
+
+  test('traces are the same bytes with two workers as with one', async () => {
+    const problems = Array.from({ length: 12 }, (_, index) =>
+      problemSchema.parse({
+        problem_id: `p${index}`,
+        premises: ['Every wumpus is a tumpus.', 'Max is a wumpus.'],
+        conclusion: index % 2 === 0 ? 'Max is a tumpus.' : 'Max is not a tumpus.',
+        label: index % 2 === 0 ? 'TRUE' : 'FALSE',
+      }),
+    )
+    const config = tracesSchema.parse({
+      samples_per_problem: 8,
+      temperature: 1,
+      max_steps: 4,
+      max_thought_tokens: 16,
+      max_new_tokens: 16,
+    })
+    const collect = async (backend: TorchBackend, name: string) => {
+      const policy: PolicyRef = { kind: 'base', fingerprint: (await backend.info()).fingerprint }
+      const dir = join(folder, name)
+      await runTraces(
+        { backend, events: () => {}, resume: false },
+        { dir, config, seed: 2, problems, policy },
+      )
+      return readFileSync(join(dir, 'traces.jsonl'), 'utf8')
+    }
+    const alone = await collect(one, 'traces-one')
+    expect(alone.trim().split('\n')).toHaveLength(96)
+    expect(await collect(two, 'traces-two')).toBe(alone)
   })
 
   test('what one rank cannot do no rank does, and the session goes on', async () => {
