@@ -33,7 +33,7 @@ export function renderPlan(plan: Plan): string {
     `total ${describeDuration(seconds * 1000)}, start-up and loading not counted; texts of ${lengths.prompt} + ${lengths.completion} tokens`,
     ...fits,
     ...assumptions.map((assumption) => `assumed: ${assumption}`),
-    'How this is computed, and how far off it was where it was measured: docs/scaling.md',
+    'How this is computed, and how far off it was where it was measured: docs/plan.md',
   ].join('\n')
 }
 

@@ -21,6 +21,7 @@ import { regimeWCommand } from './commands/regime-w.ts'
 import { reportCommand } from './commands/report.ts'
 import { rolloutsCommand } from './commands/rollouts.ts'
 import { runCommand } from './commands/run.ts'
+import { runsCommand } from './commands/runs.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { setupCommand } from './commands/setup.ts'
 import { sftCommand } from './commands/sft.ts'
@@ -48,6 +49,7 @@ const COMMANDS = [
   dataCommand,
   mergeCommand,
   joinCommand,
+  runsCommand,
   planCommand,
   doctorCommand,
   setupCommand,

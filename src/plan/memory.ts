@@ -1,6 +1,6 @@
 import { adapterParameters, parameters, type Shape } from './shape.ts'
 
-/** What a device holds at the peak of a stage, in bytes. `docs/scaling.md` explains each term. */
+/** What a device holds at the peak of a stage, in bytes. `docs/plan.md` explains each term. */
 export interface Memory {
   readonly weights: number
   readonly adapters: number

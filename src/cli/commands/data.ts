@@ -1,17 +1,22 @@
 import { mkdir } from 'node:fs/promises'
 import { basename, dirname, extname } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import * as z from 'zod'
+import { questionGeneratorSchema } from '../../config/abel.ts'
 import { generatorSchema } from '../../config/oak.ts'
 import { createEntailer } from '../../entailment/entailer.ts'
+import { ElenchusError } from '../../errors.ts'
 import { parseTheory } from '../../logic/language/theory.ts'
 import { loadProblemFiles, loadProblems } from '../../pipelines/problem-files.ts'
 import { annotateProblem, annotateProblems } from '../../problems/annotate.ts'
+import { generateQuestions } from '../../problems/arithmetic/generate.ts'
+import { downloadOf } from '../../problems/downloads.ts'
 import { generateProblems, SPLITS } from '../../problems/generator/generate.ts'
 import { inspectProblems, type InspectReport } from '../../problems/inspect.ts'
 import type { Problem } from '../../problems/problem.ts'
+import { fingerprintFile } from '../../runs/fingerprint.ts'
 import { writeJsonl } from '../../runs/jsonl.ts'
-import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
+import { addSchemaFlags, readSchemaFlags, refuseForeignFlags } from '../flags.ts'
 import { withSession } from '../session.ts'
 import { renderTable } from '../table.ts'
 import { counts } from '../totals.ts'
@@ -27,32 +32,61 @@ const generateSchema = z.strictObject({
 interface DataOptions extends Readonly<Record<string, unknown>> {
   readonly output: string
   readonly data: readonly string[]
+  readonly task?: string
   readonly json?: boolean
 }
 
-/** `elenchus data generate|convert|inspect`. */
+/** `elenchus data generate|convert|inspect|check`. */
 export function dataCommand(): Command {
   return new Command('data')
-    .description('make, convert and inspect problem files')
+    .description('make, convert, inspect and check problem files')
     .addCommand(generateCommand())
     .addCommand(convertCommand())
     .addCommand(inspectCommand())
+    .addCommand(checkCommand())
 }
 
+const questionsSchema = z.strictObject({
+  count: generateSchema.shape.count,
+  split: generateSchema.shape.split,
+  seed: generateSchema.shape.seed,
+  ...questionGeneratorSchema.shape,
+})
+
 function generateCommand(): Command {
-  const command = addSchemaFlags(
-    new Command('generate').description('generate PrOntoQA-style problems with gold proofs'),
-    generateSchema,
-  )
+  const command = new Command('generate')
+    .description('generate PrOntoQA-style problems with gold proofs, or arithmetic word problems')
+    .addOption(
+      new Option('--task <task>', 'proofs, or word problems with worked solutions')
+        .choices(['prontoqa', 'arithmetic'])
+        .default('prontoqa'),
+    )
+  addSchemaFlags(command, generateSchema)
+  addSchemaFlags(command, questionsSchema)
   return command
     .requiredOption('--output <file>', 'JSONL file to be written')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
-      '\nExample:\n  elenchus data generate --count 1000 --hops "[1, 2, 3]" --distractor-rules 3 --split train \\\n    --output data/processed/train.jsonl',
+      '\nExamples:\n  elenchus data generate --count 1000 --hops "[1, 2, 3]" --distractor-rules 3 --split train \\\n    --output data/processed/train.jsonl\n  elenchus data generate --count 300 --labels \'["TRUE", "FALSE", "UNKNOWN"]\' --output data/processed/three.jsonl\n  elenchus data generate --task arithmetic --count 1000 --steps "[1, 2, 3]" --output data/questions.jsonl',
     )
     .action(async (options: DataOptions) => {
       await withSession(options, async ({ print }) => {
+        if (options.task === 'arithmetic') {
+          refuseForeignFlags(questionsSchema, generateSchema, options, 'not a setting of --task arithmetic')
+          const {
+            max_operand: maxOperand,
+            max_result: maxResult,
+            ...rest
+          } = readSchemaFlags(questionsSchema, options)
+          const questions = generateQuestions({ ...rest, maxOperand, maxResult })
+          await mkdir(dirname(options.output), { recursive: true })
+          await writeJsonl(options.output, questions)
+          const counted = { questions: questions.length, output: options.output }
+          print(`${questions.length} questions in ${options.output}`, counted)
+          return
+        }
+        refuseForeignFlags(generateSchema, questionsSchema, options, 'a setting of --task arithmetic only')
         const config = readSchemaFlags(generateSchema, options)
         const problems = generateProblems({
           count: config.count,
@@ -104,6 +138,37 @@ function convertCommand(): Command {
           `${converted.length} problems in ${options.output}, ${gold} with a gold proof, ${unverifiable} that cannot be read`,
           { problems: converted.length, gold, unverifiable, output: options.output },
         )
+      })
+    })
+}
+
+/** Whether files are the ones they are taken for. */
+function checkCommand(): Command {
+  return new Command('check')
+    .description('check downloaded files by hash: which known file each is, and under which licence')
+    .requiredOption('--data <files...>', 'files as they were downloaded')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  elenchus data check --data gsm8k/train.jsonl gsm8k/test.jsonl')
+    .action(async (options: DataOptions) => {
+      await withSession(options, async ({ print }) => {
+        const files = await Promise.all(
+          options.data.map(async (file) => {
+            const sha256 = await fingerprintFile(file)
+            return { file, sha256, known: downloadOf(sha256) ?? null }
+          }),
+        )
+        const rows = files.map(({ file, known, sha256 }) => [
+          file,
+          known?.name ?? 'UNKNOWN',
+          known === null ? sha256 : String(known.items),
+          known?.licence ?? '',
+        ])
+        print(renderTable(['file', 'is', 'items', 'licence'], rows), { files })
+        const unknown = files.filter(({ known }) => known === null).map(({ file }) => file)
+        if (unknown.length === 0) return
+        throw new ElenchusError('record_invalid', `Not a file that is known: ${unknown.join(', ')}.`, {
+          hint: 'Another version, or a damaged download; docs/data.md has the commits. It may well be read all the same.',
+        })
       })
     })
 }

@@ -1,0 +1,82 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createProgram } from '../../src/cli/program.ts'
+import { DOWNLOADS } from '../../src/problems/downloads.ts'
+import { fingerprintFile } from '../../src/runs/fingerprint.ts'
+import { sharedDataMissing } from '../support/shared-data.ts'
+
+const SHARED = resolve(
+  process.env['ELENCHUS_SHARED_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
+)
+
+let folder: string
+let printed: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'elenchus-data-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+beforeEach(() => {
+  printed = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text)
+    return true
+  })
+})
+afterEach(() => vi.restoreAllMocks())
+
+const data = (...words: readonly string[]) => createProgram().parseAsync(['data', ...words], { from: 'user' })
+
+describe('data check', () => {
+  test('a file that nobody knows is named with its hash, and fails', async () => {
+    const path = join(folder, 'other.jsonl')
+    await writeFile(path, '{}\n')
+    await expect(data('check', '--data', path)).rejects.toMatchObject({ code: 'record_invalid' })
+    expect(printed).toContain(await fingerprintFile(path))
+  })
+
+  test.skipIf(sharedDataMissing('gsm8k', 'train.jsonl'))('originals are known', async () => {
+    const files = [
+      'gsm8k/train.jsonl',
+      'gsm8k/test.jsonl',
+      'gsm8k_platinum/test.jsonl',
+      'gsm8k_platinum/overlay.json',
+      'folio/folio-train.jsonl',
+      'proofwriter/dev.json',
+      ...[1, 2, 3, 4].map((hops) => `prontoqa/${hops}hop_1shot_random_seed101.json`),
+    ]
+    await data('check', '--json', '--data', ...files.map((file) => join(SHARED, file)))
+    const { files: found } = JSON.parse(printed) as { files: { known: { name: string } }[] }
+    expect(found.map(({ known }) => known.name).sort()).toEqual(DOWNLOADS.map(({ name }) => name).sort())
+  })
+})
+
+describe('data generate', () => {
+  test('word problems end with their answer; settings of the other task are refused', async () => {
+    const path = join(folder, 'questions.jsonl')
+    await data('generate', '--task', 'arithmetic', '--count', '8', '--steps', '[1, 2]', '--output', path)
+    const rows = (await readFile(path, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { answer: string })
+    expect(rows).toHaveLength(8)
+    for (const { answer } of rows) expect(answer).toMatch(/#### \d+$/)
+    const other = data('generate', '--task', 'arithmetic', '--count', '8', '--hops', '[1]', '--output', path)
+    await expect(other).rejects.toThrow('--hops: not a setting of --task arithmetic')
+    await expect(data('generate', '--count', '8', '--steps', '[1]', '--output', path)).rejects.toThrow(
+      '--steps',
+    )
+  })
+
+  test('all three labels, equally often', async () => {
+    const path = join(folder, 'three.jsonl')
+    await data('generate', '--count', '9', '--labels', '["TRUE", "FALSE", "UNKNOWN"]', '--output', path)
+    const labels = Array.from(
+      (await readFile(path, 'utf8')).matchAll(/"label":"(\w+)"/g),
+      ([, label]) => label,
+    )
+    const each = ['FALSE', 'TRUE', 'UNKNOWN']
+    expect(each.map((label) => labels.filter((other) => other === label).length)).toEqual([3, 3, 3])
+  })
+})
