@@ -24,8 +24,8 @@ export type Trained = { readonly rank: number } | 'all'
 
 /** What the engines and the kernel are set to; `tests/plan/constants.test.ts` holds them against py-runtime. */
 export const RUNTIME = {
-  cpuSlots: 64,
-  gpuSlots: 256,
+  cpuSlots: 256,
+  gpuSlots: 512,
   spanStep: 64,
   prefillTokens: 16_384,
   cpuForwardTokens: 4096,
