@@ -39,6 +39,9 @@ _WIRE: Mapping[np.dtype[Any], DType] = {
 }
 
 
+MOST_DIMENSIONS = 4
+
+
 class BlobSpec(msgspec.Struct):
     name: str
     dtype: DType
@@ -394,7 +397,7 @@ def decode_body(op: str, raw: msgspec.Raw) -> Body:
         raise WorkerError('unknown_op', f'This worker has no operation {op!r}.')
     try:
         return decoder.decode(raw)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise WorkerError('bad_request', f'The body of {op} is not valid: {error}') from error
 
 
@@ -439,8 +442,9 @@ def _join_blobs(specs: Sequence[BlobSpec], frames: Sequence[bytes]) -> Blobs:
     at = 0
     for spec in specs:
         dtype = _NUMPY[spec.dtype]
-        if any(extent < 0 for extent in spec.shape):
-            raise WorkerError('protocol_violation', f'Blob {spec.name} has shape {spec.shape}.')
+        # No array of ours has more; numpy refuses other shapes, and large products take for ever.
+        if len(spec.shape) > MOST_DIMENSIONS or any(not 0 <= extent < 1 << 40 for extent in spec.shape):
+            raise WorkerError('protocol_violation', f'Blob {spec.name} has a shape that no array has.')
         count = 1
         for extent in spec.shape:
             count *= extent

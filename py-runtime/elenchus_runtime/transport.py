@@ -276,7 +276,7 @@ class Transport:
         try:
             refusal = msgspec.msgpack.decode(header.body, type=Refusal)
             self.refusal = f'{refusal.code}: {refusal.message}'
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             self.refusal = 'The orchestrator refused this worker without a readable reason.'
 
     def _accept(self, header: Header, blobs: Blobs) -> None:

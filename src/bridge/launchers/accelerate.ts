@@ -47,7 +47,7 @@ export function readAccelerateConfig(path: string): AccelerateConfig {
   if (OTHER_LOOPS.has(type)) {
     throw new ElenchusError(
       'config_invalid',
-      `${path}: distributed_type ${type} is not supported; use MULTI_GPU (or FSDP, with backend.sharding).`,
+      `${path}: distributed_type ${type} is not supported; use MULTI_GPU or FSDP.`,
     )
   }
   if (machines > 1) {
