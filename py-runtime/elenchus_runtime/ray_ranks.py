@@ -6,6 +6,7 @@ torch, and all meet at the node of rank 0. The job ends when the first rank ends
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import subprocess
@@ -15,14 +16,17 @@ from typing import Any
 INHERITED = ('ELENCHUS_CONNECTION', 'PYTHONPATH', 'PYTHONUNBUFFERED', 'OMP_NUM_THREADS')
 
 
+def _ray() -> Any:
+    """Ray is on the cluster, and nothing that this package needs elsewhere."""
+    return importlib.import_module('ray')
+
+
 class Rank:
     """Runs in the actor's process, on the node that Ray chose."""
 
     def meeting_place(self) -> tuple[str, int]:
         """An address of this node, and a port that is free now."""
-        import ray
-
-        host = ray.util.get_node_ip_address()
+        host = _ray().util.get_node_ip_address()
         with socket.socket() as probe:
             probe.bind((host, 0))
             return host, probe.getsockname()[1]
@@ -40,8 +44,7 @@ class Rank:
 
 
 def main() -> int:
-    import ray
-
+    ray = _ray()
     ranks, cpus, gpus, python = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
     ray.init(runtime_env={'env_vars': {name: os.environ[name] for name in INHERITED if name in os.environ}})
     remote: Any = ray.remote(num_cpus=cpus, num_gpus=gpus)(Rank)
