@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { createService } from '../../examples/fastify-service.ts'
 import { workerPython } from '../bridge/worker-python.ts'
 
-const CONFIG = join(import.meta.dirname, '../pipelines/micro.oak.yaml')
+const CONFIG = join(import.meta.dirname, '../../configs/tiny.chaos.oak.yaml')
 
 /** A real run with real workers, cancelled as soon as it trains. */
 describe.skipIf(workerPython === null)('the Fastify service', { timeout: 300_000 }, () => {
