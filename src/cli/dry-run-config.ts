@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { stringify as stringifyYaml } from 'yaml'
 import type { PipelineConfig } from '../config/pipeline.ts'
 import { planConfig } from '../pipelines/plan-config.ts'
+import { redacted } from '../runs/redact.ts'
 import { describeLaunch, renderLaunch } from './dry-run.ts'
 import { renderPlan } from './plan-table.ts'
 
@@ -12,5 +13,5 @@ import { renderPlan } from './plan-table.ts'
 export async function dryRun(config: PipelineConfig): Promise<string> {
   const launch = describeLaunch(renderLaunch(config.backend, join(config.output, 'logs')))
   const comments = ['would launch:', launch, '', renderPlan(await planConfig(config))].join('\n')
-  return `${stringifyYaml(config)}${comments.replaceAll(/^/gm, '# ').replaceAll(/^# $/gm, '#')}`
+  return `${stringifyYaml(redacted(config))}${comments.replaceAll(/^/gm, '# ').replaceAll(/^# $/gm, '#')}`
 }

@@ -4,11 +4,12 @@ import type { Launch, Rendered } from '../bridge/launcher.ts'
 import { shellQuoted } from '../bridge/launchers/shell.ts'
 import type { BackendConfig } from '../config/backend.ts'
 import { stageDirectoryOf } from '../runs/beside.ts'
+import { redacted } from '../runs/redact.ts'
 import { readBackendFlags } from './backend.ts'
 import { launcherOf } from '../pipelines/launchers.ts'
 import { withSession, type OutputOptions, type Session } from './session.ts'
 
-/** What a run with these settings would launch; nothing starts, and no secret is made. */
+/** What a run with these settings would launch, credentials hidden; nothing starts, and no secret is made. */
 export function renderLaunch(config: BackendConfig, logDirectory: string): readonly Rendered[] {
   const launcher = launcherOf(config)
   const worldSize = config.num_processes ?? launcher.defaultRanks
@@ -32,7 +33,10 @@ export function renderLaunch(config: BackendConfig, logDirectory: string): reado
       heartbeatS: 1,
     },
   }
-  return [...launcher.render(launch), ...renderJoining(config, worldSize, connectionFile)]
+  const rendered = [...launcher.render(launch), ...renderJoining(config, worldSize, connectionFile)]
+  // Texts stay texts.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return redacted(rendered) as readonly Rendered[]
 }
 
 /** What the other machines of a torchrun launch have to run. */

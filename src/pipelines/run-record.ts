@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { writeJsonAtomic } from '../runs/atomic.ts'
 import { readJson } from '../runs/manifest.ts'
+import { redacted } from '../runs/redact.ts'
 import { versions } from '../runs/versions.ts'
 
 const attemptSchema = z.looseObject({
@@ -21,7 +22,7 @@ export const runRecordSchema = z.looseObject({
   finished_at: z.iso.datetime().optional(),
   attempts: z.array(attemptSchema).default([]),
   versions: z.record(z.string(), z.string()),
-  /** The resolved configuration. */
+  /** The resolved configuration, without credentials. */
   config: z.unknown(),
 })
 export type RunRecord = z.infer<typeof runRecordSchema>
@@ -57,27 +58,31 @@ export async function recorded<T>(
   })
   if (before?.finished_at !== undefined) {
     const result = await run(() => secondsOf(earlier))
-    await writeJsonAtomic(path, record(earlier))
+    await write(path, record(earlier))
     return result
   }
   // The settings of an unfinished run stay recorded until this attempt has got through with its own.
   const during = [...earlier, attempt]
-  await writeJsonAtomic(path, before === undefined ? record(during) : { ...before, attempts: during })
+  await write(path, before === undefined ? record(during) : { ...before, attempts: during })
   const wallSeconds = (): number =>
     secondsOf([...earlier, { ...attempt, ended_at: new Date().toISOString() }])
   try {
     const result = await run(wallSeconds)
     const finished_at = new Date().toISOString()
-    await writeJsonAtomic(path, {
+    await write(path, {
       ...record([...earlier, { ...attempt, ended_at: finished_at }]),
       finished_at,
     })
     return result
   } catch (error) {
     const attempts = [...earlier, { ...attempt, ended_at: new Date().toISOString() }]
-    await writeJsonAtomic(path, { ...(before ?? record(attempts)), attempts })
+    await write(path, { ...(before ?? record(attempts)), attempts })
     throw error
   }
+}
+
+async function write(path: string, record: RunRecord): Promise<void> {
+  await writeJsonAtomic(path, { ...record, config: redacted(record.config) })
 }
 
 /** Gives an attempt that was killed its end: the last time that anything was written. */

@@ -4,6 +4,7 @@ import { ElenchusError } from '../errors.ts'
 import { describeDifferences } from '../runs/difference.ts'
 import { errnoCode, ioError } from '../runs/io-error.ts'
 import { isPlainObject, toJson } from '../runs/json.ts'
+import { redacted } from '../runs/redact.ts'
 import { lockedState } from './report/lock-state.ts'
 import { readRunRecord } from './run-record.ts'
 
@@ -26,10 +27,10 @@ export async function setAside(config: {
 }): Promise<SetAside | undefined> {
   const record = await readRunRecord(config.output)
   if (record === undefined) return undefined
-  // Through JSON, as the record went: `undefined` properties vanish.
+  // Through JSON, as the record went: `undefined` properties vanish. A new credential is no other setting.
   const differences = describeDifferences(
-    withoutBackend(record.config),
-    withoutBackend(JSON.parse(toJson(config))),
+    withoutBackend(redacted(record.config)),
+    withoutBackend(JSON.parse(toJson(redacted(config)))),
   )
   if (differences.length === 0) return undefined
   await refuseIfInUse(config.output)

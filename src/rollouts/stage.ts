@@ -5,7 +5,7 @@ import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { ABEL_PROMPT_VERSION } from '../prompts/abel.ts'
 import { type ScoredGroup, scoredGroupSchema } from '../regime-w/group.ts'
 import { rescore } from '../regime-w/rescore.ts'
-import { writeJsonAtomic } from '../runs/atomic.ts'
+import { writeConfigAtomic } from '../runs/atomic.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { readJsonl } from '../runs/jsonl.ts'
 import { openStage } from '../runs/stage.ts'
@@ -52,7 +52,7 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
     const message = `Greedy decoding (temperature 0) gives ${config.arms} identical answers per question, and identical answers give no preference pairs. Use --temperature 0.7 or so.`
     context.events({ type: 'warning', stage, message })
   }
-  await writeJsonAtomic(run.path('generation_config.json'), { ...config, arms, seed: input.seed, policy })
+  await writeConfigAtomic(run.path('generation_config.json'), { ...config, arms, seed: input.seed, policy })
   const outcome = await collectGroups(context.backend, {
     stage,
     path: input.path,

@@ -2,6 +2,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ioError } from './io-error.ts'
 import { toJson } from './json.ts'
+import { redacted } from './redact.ts'
 
 let counter = 0
 
@@ -35,6 +36,11 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
 /** {@link writeFileAtomic} of indented JSON, ending in a newline. */
 export async function writeJsonAtomic(path: string, value: unknown): Promise<void> {
   await writeFileAtomic(path, `${toJson(value, 2)}\n`)
+}
+
+/** {@link writeJsonAtomic} of a configuration, without its credentials. */
+export async function writeConfigAtomic(path: string, config: unknown): Promise<void> {
+  await writeJsonAtomic(path, redacted(config))
 }
 
 /** A name beside `path` that nobody else uses; hidden, so that listings and globs do not show it. */

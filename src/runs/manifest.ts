@@ -5,6 +5,7 @@ import { ElenchusError } from '../errors.ts'
 import { writeJsonAtomic } from './atomic.ts'
 import { errnoCode, ioError } from './io-error.ts'
 import { describeIssues } from './record-line.ts'
+import { redacted } from './redact.ts'
 
 const attemptSchema = z.looseObject({
   started_at: z.iso.datetime(),
@@ -44,8 +45,13 @@ export async function readManifest(dir: string): Promise<Manifest | undefined> {
   throw new ElenchusError('record_invalid', `${path} is no manifest: ${describeIssues(result.error)}.`)
 }
 
+/** Writes it without the credentials of its configuration and of the placement of its attempts. */
 export async function writeManifest(dir: string, manifest: Manifest): Promise<void> {
-  await writeJsonAtomic(join(dir, 'manifest.json'), manifest)
+  const attempts = manifest.attempts.map((attempt) =>
+    attempt.placement === undefined ? attempt : { ...attempt, placement: redacted(attempt.placement) },
+  )
+  const written: Manifest = { ...manifest, config: redacted(manifest.config), attempts }
+  await writeJsonAtomic(join(dir, 'manifest.json'), written)
 }
 
 /** The value of a JSON file; undefined if there is no file. */

@@ -8,6 +8,7 @@ import { ioError } from './io-error.ts'
 import { toJson } from './json.ts'
 import { FileLock } from './lock.ts'
 import { type Manifest, readJson, readManifest, writeManifest } from './manifest.ts'
+import { redacted } from './redact.ts'
 import { versions } from './versions.ts'
 
 export interface StageSpec {
@@ -101,11 +102,11 @@ function refuseUnlessSame(spec: StageSpec, manifest: Manifest): void {
       details: { dir, stage: manifest.stage, state: manifest.state },
     })
   }
-  // Through JSON, as the manifest went: `undefined` properties vanish.
-  const config: unknown = JSON.parse(toJson(spec.config))
+  // Through JSON, as the manifest went: `undefined` properties vanish. A new credential is no other setting.
+  const config: unknown = JSON.parse(toJson(redacted(spec.config)))
   const differences = [
     ...describeDifferences(manifest.stage, stage, 'stage'),
-    ...describeDifferences(manifest.config, config),
+    ...describeDifferences(redacted(manifest.config), config),
     ...describeDifferences(manifest.inputs, inputs, 'inputs'),
   ]
   if (differences.length === 0) return

@@ -7,13 +7,14 @@ import * as z from 'zod'
 import { choosePython, RUNTIME_FOLDER } from '../bridge/launchers/python.ts'
 import { ElenchusError } from '../errors.ts'
 import { writeJsonAtomic } from '../runs/atomic.ts'
+import { redacted } from '../runs/redact.ts'
 import { type MetricsSink, numbersOf, type Row } from './sink.ts'
 
 export interface WandbOptions {
   /** Directory of the run; `wandb/` and `wandb.json` (the id of the run at W&B) go there. */
   readonly dir: string
   readonly project: string
-  /** Shown at W&B; the resolved configuration, without secrets. */
+  /** Shown at W&B without its credentials: the resolved configuration. */
   readonly config: unknown
   readonly python?: string | undefined
   readonly onWarning: (message: string) => void
@@ -46,7 +47,7 @@ export async function wandbSink(options: WandbOptions): Promise<MetricsSink> {
   })
   const ready = once(child.stdout, 'data').then(() => true)
   child.stdin.write(
-    `${JSON.stringify({ id: await idOf(options.dir), dir: options.dir, project: options.project, config: options.config })}\n`,
+    `${JSON.stringify({ id: await idOf(options.dir), dir: options.dir, project: options.project, config: redacted(options.config) })}\n`,
   )
   const timer = setTimeout(() => child.kill('SIGKILL'), CHECK_TIMEOUT_MS)
   const started = await Promise.race([ready, exited.then(() => false)])

@@ -3,7 +3,7 @@ import type { StageContext } from '../backends/context.ts'
 import type { TracesConfig } from '../config/traces.ts'
 import type { Problem } from '../problems/problem.ts'
 import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
-import { writeJsonAtomic } from '../runs/atomic.ts'
+import { writeConfigAtomic } from '../runs/atomic.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { readJsonl } from '../runs/jsonl.ts'
 import { openStage } from '../runs/stage.ts'
@@ -50,7 +50,7 @@ export async function runTraces(context: StageContext, input: TracesInput): Prom
       message: `Greedy decoding (temperature 0) gives ${config.samples_per_problem} identical samples per problem, and identical samples give no preference pairs. Use --temperature 0.7 or so.`,
     })
   }
-  await writeJsonAtomic(run.path('generation_config.json'), { ...config, seed: input.seed, policy })
+  await writeConfigAtomic(run.path('generation_config.json'), { ...config, seed: input.seed, policy })
   const path = run.path('traces.jsonl')
   const outcome = await collectTraces(context.backend, {
     stage,

@@ -4,7 +4,7 @@ import type { DpoConfig } from '../config/training.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
 import { ElenchusError } from '../errors.ts'
 import type { PreferencePair } from '../preferences/pair.ts'
-import { writeJsonAtomic } from '../runs/atomic.ts'
+import { writeConfigAtomic, writeJsonAtomic } from '../runs/atomic.ts'
 import { openStage } from '../runs/stage.ts'
 import { batchAt, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
@@ -54,7 +54,7 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
   })
   if (run.summary !== undefined) return run.summary
   context.events({ type: 'stage_started', stage, dir: input.dir })
-  await writeJsonAtomic(run.path('dpo_config.json'), { ...config, seed })
+  await writeConfigAtomic(run.path('dpo_config.json'), { ...config, seed })
 
   const kept = input.pairs.filter((pair) => lengthOf(pair) <= config.max_length)
   const tooLong = input.pairs.length - kept.length

@@ -3,7 +3,7 @@ import type { PolicyRef, SftExample, TrainingOptions, TrainTarget } from '../bac
 import type { DemonstrationsConfig, PlainSftConfig } from '../config/training.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
 import { ElenchusError } from '../errors.ts'
-import { writeJsonAtomic } from '../runs/atomic.ts'
+import { writeConfigAtomic } from '../runs/atomic.ts'
 import { openStage } from '../runs/stage.ts'
 import { batchAt, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
@@ -49,7 +49,7 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
   })
   if (run.summary !== undefined) return run.summary
   context.events({ type: 'stage_started', stage, dir: input.dir })
-  await writeJsonAtomic(run.path('sft_config.json'), { ...config, seed })
+  await writeConfigAtomic(run.path('sft_config.json'), { ...config, seed })
 
   const batch = config.batch_size * config.gradient_accumulation_steps
   const total = totalSteps(examples.length, batch, config)

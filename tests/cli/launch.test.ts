@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readBackendFlags } from '../../src/cli/backend.ts'
+import { dryRun } from '../../src/cli/dry-run-config.ts'
 import { describeLaunch, renderLaunch } from '../../src/cli/dry-run.ts'
+import { loadConfig, parseOverride } from '../../src/config/load.ts'
+import { pipelineSchema } from '../../src/config/pipeline.ts'
 import { dtypeOf, launcherOf } from '../../src/pipelines/launchers.ts'
 
 const folder = mkdtempSync('/tmp/elc-')
@@ -18,6 +21,19 @@ function accelerateConfig(name: string, text: string): string {
 function rendered(flags: Readonly<Record<string, unknown>>): string {
   return describeLaunch(renderLaunch(readBackendFlags(flags), 'out/logs'))
 }
+
+test('--dry-run of a pipeline shows no credential, neither in the configuration nor in what it would launch', async () => {
+  const settings = [
+    'backend.launcher=command',
+    'backend.launch_command=["env", "HF_TOKEN=hush", "remote", "--token", "hush", "{cmd}"]',
+    'backend.ray.address=http://me:hush@head:8265',
+  ]
+  const config = await loadConfig('configs/tiny.oak.yaml', pipelineSchema, settings.map(parseOverride))
+  const text = await dryRun(config)
+  expect(text).not.toContain('hush')
+  expect(text.match(/HF_TOKEN=\[redacted\]/g)).toHaveLength(2)
+  expect(text).toContain('http://[redacted]@head:8265')
+})
 
 describe('the flags of launchers that people know', () => {
   test('accelerate launch --num_processes=4 --mixed_precision=bf16', () => {

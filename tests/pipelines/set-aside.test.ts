@@ -33,6 +33,21 @@ async function finishedRun(seed: number): Promise<void> {
   })
 }
 
+test('credentials are written nowhere, and another one is no other setting', async () => {
+  const withToken = (token: string) => ({ ...config(1), headers: { authorization: `Bearer ${token}` } })
+  await mkdir(config(1).output, { recursive: true })
+  await expect(recorded(withToken('first'), () => Promise.reject(new Error('stopped')))).rejects.toThrow()
+  const path = join(config(1).output, 'run.json')
+  expect(await readFile(path, 'utf8')).not.toContain('first')
+  await recorded(withToken('first'), () => Promise.resolve())
+  expect(await readFile(path, 'utf8')).not.toContain('first')
+  expect((await readRunRecord(config(1).output))?.config).toEqual({
+    ...config(1),
+    headers: { authorization: '[redacted]' },
+  })
+  expect(await setAside(withToken('second'))).toBeUndefined()
+})
+
 test('a run with other settings is renamed, whole, to the first free name', async () => {
   await finishedRun(1)
   const moved = await setAside(config(2))

@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { writeFileAtomic, writeJsonAtomic } from '../../src/runs/atomic.ts'
+import { writeConfigAtomic, writeFileAtomic, writeJsonAtomic } from '../../src/runs/atomic.ts'
 import { fingerprintFile, fingerprintFolder, fingerprintJson } from '../../src/runs/fingerprint.ts'
 import { canonicalJson } from '../../src/runs/json.ts'
 
@@ -22,6 +22,12 @@ describe('atomic files', () => {
     await writeFileAtomic(path, Uint8Array.of(104, 105))
     expect(await readFile(path, 'utf8')).toBe('hi')
     expect(await readdir(join(folder, 'a/b'))).toEqual(['summary.json'])
+  })
+
+  test('of a configuration hold no credential', async () => {
+    const path = join(folder, 'dpo_config.json')
+    await writeConfigAtomic(path, { beta: 0.1, token: 'hush' })
+    expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ beta: 0.1, token: '[redacted]' })
   })
 
   test('keep the old content when the value is no JSON or the target cannot be replaced', async () => {

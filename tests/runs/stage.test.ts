@@ -64,6 +64,39 @@ test('an interrupted stage is continued with resume only, on any placement', asy
   expect(attempts?.map((attempt) => attempt.ended_at === undefined)).toEqual([false, true])
 })
 
+test('credentials are written nowhere, and another one is no other setting; all else still is', async () => {
+  const withToken = (token: string, beta = 0.1) => ({
+    ...spec,
+    config: { beta, hub: { hf_token: token, url: `https://me:${token}@example.org/` } },
+    placement: { options: ['--api-key', token] },
+  })
+  await (await openStage(withToken('first')))[Symbol.asyncDispose]()
+  await (await openStage({ ...withToken('second'), resume: true }))[Symbol.asyncDispose]()
+  expect(await readFile(join(dir, 'manifest.json'), 'utf8')).not.toMatch(/first|second/)
+  const manifest = await readManifest(dir)
+  expect(manifest?.config).toEqual({
+    beta: 0.1,
+    hub: { hf_token: '[redacted]', url: 'https://[redacted]@example.org/' },
+  })
+  expect(manifest?.attempts.map(({ placement }) => placement)).toEqual([
+    { options: ['--api-key', '[redacted]'] },
+    { options: ['--api-key', '[redacted]'] },
+  ])
+  await expect(openStage({ ...withToken('second', 0.2), resume: true })).rejects.toMatchObject({
+    code: 'config_changed',
+    details: { differences: ['beta: 0.1 -> 0.2'] },
+  })
+})
+
+test('a manifest that holds a credential from before loses it, and can be resumed', async () => {
+  await (await openStage(spec))[Symbol.asyncDispose]()
+  const path = join(dir, 'manifest.json')
+  const manifest = await readManifest(dir)
+  await writeFile(path, JSON.stringify({ ...manifest, config: { password: 'old' } }))
+  await using _ = await openStage({ ...spec, config: { password: 'new' }, resume: true })
+  expect((await readManifest(dir))?.config).toEqual({ password: '[redacted]' })
+})
+
 test('resume where nothing is starts anew', async () => {
   await using run = await openStage({ ...spec, resume: true })
   expect(run.state).toBe('new')

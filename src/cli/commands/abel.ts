@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { abelSchema, type AbelConfig } from '../../config/abel.ts'
 import { loadConfig, parseOverride, type Override } from '../../config/load.ts'
 import { runAbel } from '../../pipelines/abel/run.ts'
+import { redacted } from '../../runs/redact.ts'
 import { renderAbelTable } from '../abel-table.ts'
 import { openTorch } from '../backend.ts'
 import { collect } from '../collect.ts'
@@ -81,7 +82,7 @@ export async function runAbelConfig(
 ): Promise<void> {
   await withSession(options, async ({ events: told, signal, print }) => {
     if (options.dryRun === true) {
-      print(await dryRun(config), config)
+      print(await dryRun(config), redacted(config))
       return
     }
     const logDirectory = join(config.output, 'logs')

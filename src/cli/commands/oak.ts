@@ -5,6 +5,7 @@ import { loadConfig, parseOverride, type Override } from '../../config/load.ts'
 import { oakSchema, type OakConfig } from '../../config/oak.ts'
 import { ElenchusError } from '../../errors.ts'
 import { runOak } from '../../pipelines/oak/run.ts'
+import { redacted } from '../../runs/redact.ts'
 import { openTorch, parseGpus } from '../backend.ts'
 import { dryRun } from '../dry-run-config.ts'
 import { packageFile } from '../package-files.ts'
@@ -120,7 +121,7 @@ export async function runOakConfig(
 ): Promise<void> {
   await withSession(options, async ({ events: told, signal, print }) => {
     if (options.dryRun === true) {
-      print(await dryRun(config), config)
+      print(await dryRun(config), redacted(config))
       return
     }
     const logDirectory = join(config.output, 'logs')

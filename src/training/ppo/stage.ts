@@ -5,7 +5,7 @@ import type { PpoConfig } from '../../config/ppo.ts'
 import { ElenchusError } from '../../errors.ts'
 import type { ArithmeticQuestion } from '../../problems/arithmetic/question.ts'
 import { ABEL_PROMPT_VERSION } from '../../prompts/abel.ts'
-import { writeJsonAtomic } from '../../runs/atomic.ts'
+import { writeConfigAtomic } from '../../runs/atomic.ts'
 import { fingerprintJson } from '../../runs/fingerprint.ts'
 import { openStage } from '../../runs/stage.ts'
 import { trainWithRecovery } from '../recovery.ts'
@@ -68,7 +68,7 @@ export async function runPpo(context: StageContext, input: PpoInput): Promise<Pp
   })
   if (run.summary !== undefined) return run.summary
   context.events({ type: 'stage_started', stage, dir: input.dir })
-  await writeJsonAtomic(run.path('ppo_config.json'), { ...config, seed })
+  await writeConfigAtomic(run.path('ppo_config.json'), { ...config, seed })
   const { dtype } = await backend.info()
   const options: TrainingOptions = {
     algorithm: 'ppo',
