@@ -118,6 +118,11 @@ function describeIssue(
       unknown: key,
     }))
   }
+  if (issue.code === 'invalid_key') {
+    const [parent, key] = [path.slice(0, -1).join('.'), JSON.stringify(path.at(-1))]
+    const message = issue.issues.map((inner) => inner.message).join('; ')
+    return [{ at: path, message: `${parent || '(top level)'} has the key ${key}: ${message}` }]
+  }
   // Without branches it is a discriminator that names none of them, which is said like any other value.
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     // The branch that complains least, and deepest, is the one that was meant.

@@ -3,6 +3,7 @@ import { LABELS } from '../logic/truth.ts'
 import { backendSchema } from './backend.ts'
 import { modelSchema } from './model.ts'
 import { evaluationSchema } from './evaluation.ts'
+import { fileNameSchema } from './name.ts'
 import { tracesSchema } from './traces.ts'
 import { dpoSchema, preferencesSchema, sftSchema } from './training.ts'
 
@@ -38,6 +39,12 @@ const problemSourceSchema = z.union([
 ])
 export type ProblemSource = z.infer<typeof problemSourceSchema>
 
+/** The sets that a run has anyway; each has a file of its name, as further ones have. */
+const OWN_SETS: readonly string[] = ['pretraining', 'sft', 'train', 'held_out']
+const setNameSchema = fileNameSchema.refine((name) => !OWN_SETS.includes(name.toLowerCase()), {
+  error: `must be another than those of the run itself (${OWN_SETS.join(', ')})`,
+})
+
 export const oakSchema = z.strictObject({
   pipeline: z.literal('oak'),
   seed: z.number().int().nonnegative().default(42),
@@ -54,7 +61,7 @@ export const oakSchema = z.strictObject({
     /** Problems that nothing is trained or chosen on. */
     held_out: problemSourceSchema,
     /** Further evaluation sets by name. */
-    evaluate_also: z.record(z.string(), problemSourceSchema).default({}),
+    evaluate_also: z.record(setNameSchema, problemSourceSchema).default({}),
   }),
   sft: sftSchema,
   iterations: z.number().int().positive(),
