@@ -21,6 +21,7 @@ export function parseOverride(text: string): Override {
     throw new ElenchusError('usage', `--set ${text}: expected KEY=VALUE, for example --set dpo.beta=0.2`)
   }
   const path = key.split('.').map((part) => part.replaceAll('-', '_'))
+  if (path.includes('__proto__')) throw new ElenchusError('usage', `--set ${text}: there is no such setting`)
   return { path, value: parseYaml(text.slice(equals + 1)), source: `--set ${text}` }
 }
 
@@ -84,7 +85,11 @@ function applyOverride(root: unknown, override: Override): void {
       )
     }
     const next: unknown =
-      depth === override.path.length - 1 ? override.value : (Reflect.get(target, part) ?? {})
+      depth === override.path.length - 1
+        ? override.value
+        : Object.hasOwn(target, part)
+          ? (Reflect.get(target, part) ?? {})
+          : {}
     Reflect.set(target, part, next)
     target = next
   }

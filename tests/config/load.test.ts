@@ -29,6 +29,15 @@ test('overrides replace values and create missing maps', () => {
   )
 })
 
+test('an override reaches nothing but the configuration', () => {
+  expect(() => parseOverride('__proto__.polluted=1')).toThrow('there is no such setting')
+  expect(() => parseOverride('data.--proto--.polluted=1')).toThrow('there is no such setting')
+  expect(failure(good, ['constructor.prototype.polluted=1'])).toContain('unknown key "constructor"')
+  expect(failure(good, ['toString.call=1'])).toContain('unknown key "toString"')
+  expect(Reflect.get({}, 'polluted')).toBeUndefined()
+  expect(Reflect.get(Object, 'prototype')).toBe(Object.prototype)
+})
+
 test.each([
   ['a wrong type', 'dpo:\n  beta: high\ndata:\n  count: 3\n', /x\.yaml:2:3: dpo\.beta is "high"/],
   ['an unknown key', 'dpo:\n  beta: 1\n  bta: 2\ndata:\n  count: 3\n', /x\.yaml:3:3: unknown key "dpo\.bta"/],
