@@ -154,6 +154,10 @@ def show(document: dict[str, Any], as_json: bool) -> None:
                 f'       batch size of the other side: {case["batch_size"]}, fastest of {list(case["tried"])}'
             )
         if 'mfu' in case:
-            print(f'       MFU {100 * case["mfu"]:.1f} % (4 FLOP per parameter and token, no peak of others)')
+            factor = 4 if kind == 'lora' else 6
+            print(
+                f'       MFU of ours {100 * case["mfu"]:.1f} % of the dense bf16 peak on the data sheet '
+                f'({factor} FLOP per parameter and token read, attention not counted)'
+            )
         for name, value in case.get('ratios', {}).items():
             print(f'       {name} {value:.2f}')
