@@ -2,7 +2,7 @@
  * The interface between everything that decides and everything that computes.
  *
  * A backend generates, and perhaps scores and trains. Stages ask for capabilities before they start
- * anything. The interface is versioned; a backend of another version is refused by name.
+ * anything. The interface is versioned; stages refuse a backend of another version by name (`context.ts`).
  */
 export const BACKEND_SPECIFICATION = 'v1'
 

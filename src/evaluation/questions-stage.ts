@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { PolicyRef } from '../backends/backend.ts'
-import type { StageContext } from '../backends/context.ts'
+import { requireGeneration, type StageContext } from '../backends/context.ts'
 import type { QuestionEvaluationConfig } from '../config/evaluation-questions.ts'
 import { rolloutsSchema } from '../config/rollouts.ts'
 import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
@@ -46,6 +46,7 @@ export async function runQuestionEvaluation(
 ): Promise<QuestionEvaluationSummary> {
   const { config, questions, policy } = input
   const stage = input.stage ?? 'evaluate'
+  requireGeneration(context.backend, stage)
   await using run = await openStage<QuestionEvaluationSummary>({
     dir: input.dir,
     stage,

@@ -1,5 +1,5 @@
 import type { PolicyRef } from '../backends/backend.ts'
-import type { StageContext } from '../backends/context.ts'
+import { requireGeneration, type StageContext } from '../backends/context.ts'
 import type { EvaluationConfig } from '../config/evaluation.ts'
 import type { Problem } from '../problems/problem.ts'
 import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
@@ -38,6 +38,7 @@ export async function runEvaluation(
 ): Promise<EvaluationSummary> {
   const { config, problems, policy } = input
   const stage = input.stage ?? 'evaluate'
+  requireGeneration(context.backend, stage)
   await using run = await openStage<EvaluationSummary>({
     dir: input.dir,
     stage,

@@ -1,5 +1,5 @@
 import type { PolicyRef } from '../backends/backend.ts'
-import type { StageContext } from '../backends/context.ts'
+import { requireGeneration, type StageContext } from '../backends/context.ts'
 import type { RolloutsConfig } from '../config/rollouts.ts'
 import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { ABEL_PROMPT_VERSION } from '../prompts/abel.ts'
@@ -35,6 +35,7 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
   const { config, questions, policy } = input
   const { beta_coherence, beta_agreement, alpha_length } = config
   const stage = input.stage ?? 'rollouts'
+  requireGeneration(context.backend, stage)
   const arms = armsOf(config)
   await using run = await openStage<RolloutsSummary>({
     dir: input.dir,

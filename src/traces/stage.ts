@@ -1,5 +1,5 @@
 import type { PolicyRef } from '../backends/backend.ts'
-import type { StageContext } from '../backends/context.ts'
+import { requireGeneration, type StageContext } from '../backends/context.ts'
 import type { TracesConfig } from '../config/traces.ts'
 import type { Problem } from '../problems/problem.ts'
 import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
@@ -31,6 +31,7 @@ export interface TracesSummary extends TraceTotals, CollectOutcome {
 export async function runTraces(context: StageContext, input: TracesInput): Promise<TracesSummary> {
   const { config, problems, policy } = input
   const stage = input.stage ?? 'traces'
+  requireGeneration(context.backend, stage)
   await using run = await openStage<TracesSummary>({
     dir: input.dir,
     stage,
