@@ -117,9 +117,8 @@ export async function disturbed(
     if (attempt.over) break
     const stage = attempt.furthest < 0 ? null : attempt.stage
     if (kill.victim === 'worker') {
-      const [worker] = markedWorkers(command.marker)
-      // Between two starts there is none; the next kill will find one.
-      if (worker === undefined) continue
+      const worker = await untilWorker(command.marker, attempt)
+      if (worker === null) break
       process.kill(worker.pid, 'SIGKILL')
       record({ victim: 'worker', stage, goneMs: null })
       fresh = false
@@ -137,6 +136,16 @@ export async function disturbed(
   const { left: remaining } = await untilGone(command.marker, options.goneWithinMs)
   left.push(...remaining.map(({ pid, command: name }) => `${pid} ${name}`))
   return { killed, left, ended }
+}
+
+/** A worker of the attempt, between two starts the next one; null if the attempt ends without. */
+async function untilWorker(marker: string, attempt: Attempt): Promise<{ readonly pid: number } | null> {
+  while (!attempt.over) {
+    const [worker] = markedWorkers(marker)
+    if (worker !== undefined) return worker
+    await Promise.race([sleep(50), attempt.ended])
+  }
+  return null
 }
 
 const STARTED = -1

@@ -23,21 +23,30 @@ const START_EVERY = 8
 const START_MS = 4000
 const WORK_MS = 400
 
+/** How many kills of each. */
+export type Victims = Readonly<Record<Victim, number>>
+
+/** Half of the kills for the orchestrator, who gets the odd one. */
+export function halves(kills: number): Victims {
+  return { orchestrator: Math.ceil(kills / 2), worker: Math.floor(kills / 2) }
+}
+
 /**
- * Random kills spread over the whole of an undisturbed run, in its order: one at a random moment of each of
- * `kills` equal parts, half of them of the orchestrator. Moments come at most ten times a second, so parts of a
+ * Random kills spread over the whole of an undisturbed run, in its order: one at a random moment of each of as
+ * many equal parts as there are kills. Moments come at most ten times a second, so parts of a
  * run are hit as often as they take long; the delay reaches what lies between them.
  */
-export function planKills(kills: number, moments: number, rng: Rng): Kill[] {
-  const victims = rng.shuffle(
-    Array.from({ length: kills }, (_, index): Victim => (index % 2 === 0 ? 'orchestrator' : 'worker')),
-  )
+export function planKills({ orchestrator, worker }: Victims, moments: number, rng: Rng): Kill[] {
+  const victims = rng.shuffle<Victim>([
+    ...Array.from({ length: orchestrator }, () => 'orchestrator' as const),
+    ...Array.from({ length: worker }, () => 'worker' as const),
+  ])
   return victims.map((victim, index) => {
     const when = rng.int(START_EVERY) === 0 ? 'start' : 'work'
     return {
       victim,
       when,
-      moment: Math.min(moments - 1, Math.floor(((index + rng.next()) / kills) * moments)),
+      moment: Math.min(moments - 1, Math.floor(((index + rng.next()) / victims.length) * moments)),
       delayMs: rng.int(when === 'start' ? START_MS : WORK_MS),
     }
   })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { deriveSeed, Rng } from '../../src/random.ts'
 import { type Command, disturbed, type Killed, undisturbed } from './disturb.ts'
-import { planKills } from './plan.ts'
+import { halves, planKills } from './plan.ts'
 import { differences, products } from './products.ts'
 
 export interface ChaosInput {
@@ -53,6 +53,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosReport> {
   const calmSeconds = (performance.now() - began) / 1000
   const wanted = await products(calm)
 
+  const wantedKills = halves(input.kills)
   const killed: Killed[] = []
   const found: { differences: string[]; left: string[]; failures: string[] } = {
     differences: [],
@@ -62,11 +63,12 @@ export async function runChaos(input: ChaosInput): Promise<ChaosReport> {
   // A run may end before its last kill; what is left of them is spent on another.
   for (let run = 1; run <= MOST_RUNS && killed.length < input.kills && found.failures.length === 0; run++) {
     const rough = join(input.folder, `rough-${run}`)
-    const plan = planKills(
-      input.kills - killed.length,
-      timeLine.moments.length,
-      new Rng(deriveSeed(input.seed, 'kills', run)),
-    )
+    const done = countKills(killed).kills
+    const victims = {
+      orchestrator: wantedKills.orchestrator - done.orchestrator,
+      worker: wantedKills.worker - done.worker,
+    }
+    const plan = planKills(victims, timeLine.moments.length, new Rng(deriveSeed(input.seed, 'kills', run)))
     const outcome = await disturbed(commandOf(input, rough), plan, {
       timeLine,
       goneWithinMs: input.goneWithinMs ?? 1000,

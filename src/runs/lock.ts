@@ -52,6 +52,16 @@ export class FileLock implements AsyncDisposable {
     }
   }
 
+  /** Removes the lock of a dead process, if there is one and this process may; leaves a live one alone. */
+  static async removeDead(path: string): Promise<void> {
+    const found = readOrUndefined(path)
+    const owner = found === undefined ? undefined : parseOwner(found)
+    if (owner === undefined || lifeOf(owner) !== 'dead') return
+    // Whoever cannot (a read-only file system, another who is faster) leaves what harms nobody.
+    const lock = await FileLock.acquire(path).catch(() => null)
+    await lock?.[Symbol.asyncDispose]()
+  }
+
   /** Whether nobody has taken the lock over, as happens to a process that slept for minutes. */
   get held(): boolean {
     return readOrUndefined(this.#path) === this.#content

@@ -44,8 +44,11 @@ export interface StageRun<S = unknown> extends AsyncDisposable {
  */
 export async function openStage<S = unknown>(spec: StageSpec): Promise<StageRun<S>> {
   const existing = await readManifest(spec.dir)
+  const lockPath = join(spec.dir, 'run.lock')
   if (existing?.state === 'finished') {
     refuseUnlessSame(spec, existing)
+    // It may have been killed between its last word and the end of its lock.
+    await FileLock.removeDead(lockPath)
     return OpenedStage.finished<S>(spec.dir)
   }
   try {
@@ -53,7 +56,7 @@ export async function openStage<S = unknown>(spec: StageSpec): Promise<StageRun<
   } catch (error) {
     throw ioError(error, 'make the directory', spec.dir)
   }
-  const lock = await FileLock.acquire(join(spec.dir, 'run.lock'))
+  const lock = await FileLock.acquire(lockPath)
   try {
     // Read again: until now another process may have worked here.
     const manifest = await readManifest(spec.dir)
