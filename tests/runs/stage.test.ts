@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { describeDifferences } from '../../src/runs/difference.ts'
 import { readManifest } from '../../src/runs/manifest.ts'
+import { ownIdentity } from '../../src/runs/process-identity.ts'
 import { openStage, type StageSpec } from '../../src/runs/stage.ts'
 
 let dir: string
@@ -118,6 +119,21 @@ test('a finished stage gives its summary, to many at once and without a lock', a
   await expect(first.finish({ loss: 1 })).rejects.toMatchObject({ code: 'internal' })
   await rm(join(dir, 'summary.json'))
   await expect(openStage({ ...spec, resume: true })).rejects.toMatchObject({ code: 'file_missing' })
+})
+
+test('a finished stage whose process died before it gave up its lock loses that, not one of the living', async () => {
+  await openStage(spec).then(async (run) => {
+    await run.finish({ rows: 3 })
+    await run[Symbol.asyncDispose]()
+  })
+  const lock = join(dir, 'run.lock')
+  await writeFile(lock, JSON.stringify({ ...ownIdentity(), pid: 2 ** 30 }))
+  expect((await openStage({ ...spec, resume: true })).state).toBe('finished')
+  expect(await files()).not.toContain('run.lock')
+
+  await writeFile(lock, JSON.stringify(ownIdentity()))
+  expect((await openStage({ ...spec, resume: true })).state).toBe('finished')
+  expect(await files()).toContain('run.lock')
 })
 
 test.each(['unfinished', 'finished'])(
