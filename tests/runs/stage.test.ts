@@ -122,10 +122,10 @@ test('a finished stage gives its summary, to many at once and without a lock', a
 })
 
 test('a finished stage whose process died before it gave up its lock loses that, not one of the living', async () => {
-  await openStage(spec).then(async (run) => {
+  {
+    await using run = await openStage(spec)
     await run.finish({ rows: 3 })
-    await run[Symbol.asyncDispose]()
-  })
+  }
   const lock = join(dir, 'run.lock')
   await writeFile(lock, JSON.stringify({ ...ownIdentity(), pid: 2 ** 30 }))
   expect((await openStage({ ...spec, resume: true })).state).toBe('finished')
