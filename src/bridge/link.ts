@@ -148,7 +148,7 @@ export class WorkerLink {
     } catch (error) {
       if (!ElenchusError.is(error)) throw error
       if (this.#hello === null) this.#refused(error.message)
-      else void this.#fail(error.code, `broke the protocol: ${error.message}`)
+      else void this.#fail(error.code, `broke the protocol: ${error.message.replace(/\.$/, '')}`)
     }
   }
 
