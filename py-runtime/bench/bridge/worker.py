@@ -1,7 +1,7 @@
 """A worker of the real transport that computes nothing: what the wire costs, and nothing else.
 
-`stats` answers at once; `score` takes blobs and answers with empty ones; `encode` answers with as many ids as its
-first text says, or never, if there is no text.
+`stats` answers at once; `score` takes blobs and answers with empty ones; `encode` answers with as many ids
+as its first text says, or never, if there is no text.
 """
 
 from __future__ import annotations
