@@ -61,7 +61,8 @@ async function epochsAfterDeath(launcher: Launcher, ranks: number): Promise<read
   )
   process.kill(pids[0] ?? 0, 'SIGKILL')
   await expect.poll(async () => (await group.worker(0)).epoch, { timeout: 30_000 }).toBe(1)
-  return Promise.all(pids.map(async (_, rank) => (await group.worker(rank)).epoch))
+  // Awaited here: a group is closed before a promise that is returned has come to its end.
+  return await Promise.all(pids.map(async (_, rank) => (await group.worker(rank)).epoch))
 }
 
 describe('the command launcher', () => {
