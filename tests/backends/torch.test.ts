@@ -87,7 +87,7 @@ describe.skipIf(workerPython === null)('torch', () => {
     await session.step({ step: 1, learningRate: 0.01, batch: { kind: 'sft', examples, maxLength: 64 } })
     const rows = [{ ids: Int32Array.of(97, 98, 99), targets: Uint8Array.of(0, 1, 1) }]
     await session.step({ step: 2, learningRate: 0.01, batch: { kind: 'tokens', rows } })
-    return session.save(path)
+    return await session.save(path)
   }
 
   test('more adapters than are kept loaded can be used in turn', async () => {

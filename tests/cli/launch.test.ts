@@ -31,7 +31,8 @@ test('--dry-run of a pipeline shows no credential, neither in the configuration 
   const config = await loadConfig('configs/tiny.oak.yaml', pipelineSchema, settings.map(parseOverride))
   const text = await dryRun(config)
   expect(text).not.toContain('hush')
-  expect(text.match(/HF_TOKEN=\[redacted\]/g)).toHaveLength(2)
+  // Once in the configuration, then for each worker.
+  expect(text.match(/HF_TOKEN=\[redacted\]/g)).toHaveLength(1 + (config.backend.num_processes ?? 1))
   expect(text).toContain('http://[redacted]@head:8265')
 })
 
