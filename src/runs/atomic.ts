@@ -1,6 +1,6 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { ioError } from './io-error.ts'
+import { errnoCode, ioError } from './io-error.ts'
 import { toJson } from './json.ts'
 import { redacted } from './redact.ts'
 
@@ -25,8 +25,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     } finally {
       await handle.close()
     }
-    await rename(temporary, path)
-    await syncFolder(folder)
+    await replaceSynced(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
     throw ioError(error, 'write', path)
@@ -46,6 +45,40 @@ export async function writeConfigAtomic(path: string, config: unknown): Promise<
 /** A name beside `path` that nobody else uses; hidden, so that listings and globs do not show it. */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.${++counter}.tmp`)
+}
+
+/**
+ * Puts a complete temporary file in its place, for good, and removes what killed processes left of theirs.
+ * @throws ElenchusError `io_failed`
+ */
+export async function replaceSynced(temporary: string, path: string): Promise<void> {
+  const folder = dirname(path)
+  try {
+    await rename(temporary, path)
+    await syncFolder(folder)
+    await removeLeftovers(path)
+  } catch (error) {
+    throw ioError(error, 'write', path)
+  }
+}
+
+/** Nobody else writes `path`, the lock of its run sees to that; so whose process is not here is gone. */
+async function removeLeftovers(path: string): Promise<void> {
+  const prefix = `.${basename(path)}.`
+  for (const name of await readdir(dirname(path))) {
+    if (!name.startsWith(prefix)) continue
+    const pid = /^(\d+)\.\d+\.tmp$/.exec(name.slice(prefix.length))?.[1]
+    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(dirname(path), name), { force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errnoCode(error) !== 'ESRCH'
+  }
 }
 
 /** Makes names that were created or renamed in the folder survive a power cut. */

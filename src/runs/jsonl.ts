@@ -1,8 +1,8 @@
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type * as z from 'zod'
 import { ElenchusError } from '../errors.ts'
-import { syncFolder, temporaryName } from './atomic.ts'
+import { replaceSynced, syncFolder, temporaryName } from './atomic.ts'
 import { errnoCode, ioError } from './io-error.ts'
 import { toJson } from './json.ts'
 import { readLines } from './lines.ts'
@@ -57,7 +57,7 @@ export async function writeJsonl(
     } finally {
       await writer[Symbol.asyncDispose]()
     }
-    await renameSynced(temporary, path)
+    await replaceSynced(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
@@ -254,13 +254,4 @@ async function recover(path: string, options: JsonlWriterOptions): Promise<Recov
 async function cut(handle: FileHandle, length: number): Promise<void> {
   await handle.truncate(length)
   await handle.sync()
-}
-
-async function renameSynced(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to)
-    await syncFolder(dirname(to))
-  } catch (error) {
-    throw ioError(error, 'write', to)
-  }
 }

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { writeConfigAtomic, writeFileAtomic, writeJsonAtomic } from '../../src/runs/atomic.ts'
 import { fingerprintFile, fingerprintFolder, fingerprintJson } from '../../src/runs/fingerprint.ts'
 import { canonicalJson } from '../../src/runs/json.ts'
+import { writeJsonl } from '../../src/runs/jsonl.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -22,6 +23,20 @@ describe('atomic files', () => {
     await writeFileAtomic(path, Uint8Array.of(104, 105))
     expect(await readFile(path, 'utf8')).toBe('hi')
     expect(await readdir(join(folder, 'a/b'))).toEqual(['summary.json'])
+  })
+
+  test('remove what a killed process left of the same file, and nothing else', async () => {
+    const others = [
+      '.summary.json.bak',
+      `.summary.json.${process.pid}.999.tmp`,
+      '.summary.json.old.1073741824.1.tmp',
+    ]
+    for (const name of [...others, '.summary.json.1073741824.1.tmp']) await writeFile(join(folder, name), '')
+    await writeJsonAtomic(join(folder, 'summary.json'), {})
+    expect((await readdir(folder)).toSorted()).toEqual([...others, 'summary.json'].toSorted())
+    await writeFile(join(folder, '.rows.jsonl.1073741824.1.tmp'), '')
+    await writeJsonl(join(folder, 'rows.jsonl'), [{ row: 1 }])
+    expect(await readdir(folder)).toHaveLength(others.length + 2)
   })
 
   test('of a configuration hold no credential', async () => {
