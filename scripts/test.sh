@@ -15,5 +15,5 @@ step .venv/bin/ruff check py-runtime
 step .venv/bin/ruff format --check py-runtime
 step npm run --silent types:py
 export OMP_NUM_THREADS=1
-step .venv/bin/python -m pytest -q py-runtime/tests
+step .venv/bin/python -m pytest -q -n 2 --dist worksteal py-runtime/tests
 step npm run --silent test
