@@ -63,6 +63,11 @@ export const ERROR_CODES = {
   handshake_refused: { retryable: false, exit: 1, hint: 'Use matching versions on both sides.' },
   worker_start_failed: { retryable: false, exit: 3, hint: 'Read the log tail in the message.' },
   worker_died: { retryable: true, exit: 1, hint: 'Read the log tail in the message, then use --resume.' },
+  deadly_request: {
+    retryable: false,
+    exit: 1,
+    hint: 'Read the log. Shorten or remove the record that the message names, or lower --max-new-tokens or --max-length; then use --resume.',
+  },
   worker_stalled: {
     retryable: true,
     exit: 1,

@@ -25,6 +25,7 @@ async function deal(
     lanes,
     chunkSize: (_items, most) => most,
     isDone: (item) => item.done,
+    describe: ({ number }) => `Item ${number}`,
     serve: async (lane, chunk, signal) => {
       chunks[lane.index]?.push(chunk.length)
       await lane.serve(chunk, signal)
@@ -74,14 +75,31 @@ describe('dealing out', () => {
     expect(await codeOf(deal(10, [all, all], () => Promise.reject(died())))).toBe('worker_died')
   })
 
-  test('deals what kills every worker only so often', async () => {
-    let deals = 0
-    const dies = async (): Promise<void> => {
-      deals += 1
+  test('finds the item that kills every worker, does the others, and names it', async () => {
+    const poisoned = 137
+    const sizes: number[] = []
+    const serve = async (chunk: readonly Item[]): Promise<void> => {
+      if (!chunk.some(({ number }) => number === poisoned)) return all(chunk)
+      sizes.push(chunk.length)
       throw died()
     }
-    expect(await codeOf(deal(10, [dies]))).toBe('worker_died')
-    expect(deals).toBe(3)
+    const failure = await deal(250, [serve]).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'deadly_request', details: { request: 'Item 137', deaths: 4 } })
+    expect(String(failure)).toMatch(
+      /Item 137 ended 4 workers, 2 of them while it was all they did.*It died\./,
+    )
+    expect(sizes).toEqual([100, 16, 1, 1])
+  })
+
+  test('goes on at full size with what no worker has died over', async () => {
+    let alive = true
+    const diesOnce = async (chunk: readonly Item[]): Promise<void> => {
+      if (!alive) return all(chunk)
+      alive = false
+      throw died()
+    }
+    const { chunks } = await deal(300, [diesOnce])
+    expect(chunks).toEqual([[100, 16, 16, 16, 16, 16, 16, 4, 100, 100]])
   })
 
   test('does not believe a worker that answers without its items', async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { GenerateOptions, PolicyRef } from '../../src/backends/backend.ts'
+import type { Completion, GenerateOptions, PolicyRef } from '../../src/backends/backend.ts'
 import type { TorchBackendOptions } from '../../src/backends/torch/options.ts'
 import { createTorchBackend, type TorchBackend } from '../../src/backends/torch/torch.ts'
 import { fixtureLauncher } from '../bridge/harness.ts'
@@ -35,6 +35,10 @@ async function texts(backend: TorchBackend, count: number, options = OPTIONS): P
     found.set(key, text)
   }
   return found
+}
+
+async function drain(completions: AsyncIterable<Completion>, keys: string[] = []): Promise<void> {
+  for await (const { key } of completions) keys.push(key)
 }
 
 /** Several ranks and every order of events, with workers that need no model. */
@@ -110,9 +114,27 @@ describe('the torch backend over fixture workers', () => {
     expect(found.get('k19')).toBe('answer to k19 by m')
   })
 
+  test.each([1, 2])('names the request that kills whoever serves it; ranks: %i', async (ranks) => {
+    await using backend = open('answers', { ranks })
+    const keys = ['a', 'b', 'c', 'deadly', ...Array.from({ length: 60 }, (_, index) => `k${index}`)]
+    const requests = keys.map((key, seed) => ({ key, prompt: `Prompt of ${key}`, seed }))
+    const found: string[] = []
+    const failure = await drain(backend.generate(requests, OPTIONS), found).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'deadly_request', retryable: false })
+    expect(String(failure)).toMatch(/The request "deadly", "Prompt of deadly", ended 4 workers, 2 of them/)
+    // Those beside it in its smaller chunks were not lost to it.
+    expect(found).toEqual(expect.arrayContaining(['a', 'b', 'c']))
+  })
+
   test('fails with the death when there is no start left', async () => {
+    await using backend = open('answers', { restarts: 0 })
+    const deadly = backend.generate([{ key: 'deadly', prompt: 'p', seed: 1 }], OPTIONS)
+    expect(await codeOf(drain(deadly))).toBe('worker_died')
+  })
+
+  test('goes on as long as every start does something before it dies', async () => {
     await using backend = open('dies-mid-request', { restarts: 1 })
-    expect(await codeOf(texts(backend, 20))).toBe('worker_died')
+    expect((await texts(backend, 5)).size).toBe(5)
   })
 
   test('tells the warnings of its workers once', async () => {

@@ -3,7 +3,7 @@ import type { CallEvent } from '../../bridge/call.ts'
 import { ElenchusError } from '../../errors.ts'
 import type { Completion, GenerateOptions, GenerateRequest } from '../backend.ts'
 import { Channel } from '../channel.ts'
-import { dealOut } from './lanes.ts'
+import { dealOut, start } from './lanes.ts'
 import type { PolicyLane, WorkerHandle } from './worker-models.ts'
 
 type GenerateBody = OpMap['generate']['request']
@@ -50,6 +50,7 @@ export async function* generate(
     lanes: workers,
     chunkSize: wholePrompts,
     isDone: ({ key }) => !open.has(key),
+    describe: ({ key, prompt }) => `The request "${key}", ${start(prompt)},`,
     signal: anySignal(options.signal, leaving.signal),
     serve: (worker, chunk, signal) =>
       worker.withPolicy(options.policy, signal, (handle, policy) =>

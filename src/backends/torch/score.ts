@@ -3,7 +3,7 @@ import { ElenchusError } from '../../errors.ts'
 import type { Score, ScoreOptions, Trajectory } from '../backend.ts'
 import { byPrompt } from './batches.ts'
 import { chunksOf } from './chunks.ts'
-import { dealOut } from './lanes.ts'
+import { dealOut, start } from './lanes.ts'
 import type { WorkerModels } from './worker-models.ts'
 
 /** Padded tokens per forward pass; the worker halves it when memory runs out. */
@@ -29,6 +29,8 @@ export async function score(
     lanes: workers,
     chunkSize: () => 1,
     isDone: (chunk) => chunk.scores !== null,
+    describe: ({ trajectories }) =>
+      `The scoring of ${trajectories.length} trajectories, the first of ${start(trajectories[0]?.prompt ?? '')},`,
     signal: options.signal,
     serve: (worker, given, signal) =>
       worker.withPolicy(options.policy, signal, async (handle, policy) => {
