@@ -1,6 +1,6 @@
 /**
  * The one table of failures, for both languages: `py-runtime` sends these codes over the wire and
- * `tests/errors.test.ts` holds its copy against this one.
+ * `py-runtime/tests/test_errors.py` holds its copy against this one.
  *
  * `retryable`: the same call may succeed later without anybody changing anything.
  */
