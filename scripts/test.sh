@@ -11,6 +11,7 @@ step() {
 step npm run --silent format:check
 step npm run --silent lint
 step npm run --silent types
+step npm run --silent check:package
 step .venv/bin/ruff check py-runtime
 step .venv/bin/ruff format --check py-runtime
 step npm run --silent types:py
