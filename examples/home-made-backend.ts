@@ -19,7 +19,12 @@ import {
   tracesSchema,
   type TracesSummary,
 } from 'elenchus'
-import { conformanceCases } from 'elenchus/testing'
+import {
+  type ConformanceCase,
+  conformanceCases,
+  type ConformanceOffers,
+  type ConformanceSubject,
+} from 'elenchus/testing'
 
 const FINGERPRINT = 'home-made-1'
 
@@ -114,13 +119,11 @@ Action: <Option type="CONCLUDE" args="[${seed % 2}]" />
 /** Runs every case of the contract; the names of those that fail. */
 export async function check(): Promise<string[]> {
   const backend = createHomeMadeBackend()
-  const subject = { backend, prompts: ['first', 'second'], folder: '' }
+  const subject: ConformanceSubject = { backend, prompts: ['first', 'second'], folder: '' }
+  const offers: ConformanceOffers = { score: false, train: false, seeds: true }
+  const cases: readonly ConformanceCase[] = conformanceCases(() => subject, offers)
   const failed: string[] = []
-  for (const { group, name, run } of conformanceCases(() => subject, {
-    score: false,
-    train: false,
-    seeds: true,
-  })) {
+  for (const { group, name, run } of cases) {
     await run().catch((error: unknown) => failed.push(`${group}: ${name}: ${String(error)}`))
   }
   return failed

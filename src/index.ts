@@ -23,6 +23,7 @@ export { judgeChain, type ChainProblem } from './logic/chains/judge-chain.ts'
 export type { JudgedChain } from './logic/chains/verdict.ts'
 export type { JudgedTrace, TraceRecord } from './traces/record.ts'
 export { createEntailer, type Decision, type Entailer } from './entailment/entailer.ts'
+export { parseTheory, type Theory, type TheoryText, type Unread } from './logic/language/theory.ts'
 
 // Problems
 export type { Problem } from './problems/problem.ts'
@@ -54,6 +55,7 @@ export { createOpenAIBackend, type OpenAIBackend } from './backends/openai/opena
 export type { OpenAIBackendOptions, ServerKind } from './backends/openai/options.ts'
 export { createScriptedBackend } from './backends/scripted.ts'
 export { createTorchBackend, type TorchBackend } from './backends/torch/torch.ts'
+export type { TorchBackendOptions } from './backends/torch/options.ts'
 export { createVllmBackend, type VllmBackendOptions } from './backends/vllm/vllm.ts'
 export { spawnLauncher } from './bridge/launchers/spawn.ts'
 
