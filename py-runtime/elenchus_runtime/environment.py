@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from importlib import metadata
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from .connection import Connection
+from .errors import WorkerError
 from .protocol import PROTOCOL
 
 CAPABILITIES = ['generate', 'score', 'train.sft', 'train.dpo', 'adapters', 'tokenizer.train', 'model.create']
@@ -25,6 +27,17 @@ TESTED = {
     'msgspec': '0.21.0',
 }
 """The versions of requirements.txt; `tests/test_environment.py` holds them together."""
+
+LEAST = {
+    'torch': (2, 9),
+    'transformers': (5, 10),
+    'peft': (0, 19),
+    'tokenizers': (0, 22),
+    'safetensors': (0, 6),
+    'pyzmq': (27,),
+    'msgspec': (0, 19),
+}
+"""The oldest that can work, as in pyproject.toml; `tests/test_environment.py` holds them together."""
 
 CREDITS_CPU = 1024
 CREDITS_ACCELERATOR = 2048
@@ -54,6 +67,27 @@ def version_warnings(found: dict[str, str]) -> list[str]:
         for name, tested in TESTED.items()
         if found[name].split('+')[0] != tested
     ]
+
+
+def refuse_unsupported(found: dict[str, str]) -> None:
+    """Raises `environment` for what would fail later, somewhere in a library."""
+    reasons = [
+        f'{name} {found[name]} (at least {".".join(map(str, least))})'
+        for name, least in LEAST.items()
+        if _release(found[name]) < least
+    ]
+    if reasons:
+        raise WorkerError(
+            'environment',
+            f'{sys.executable} has libraries that are too old or absent: {", ".join(reasons)}. '
+            'Run `elenchus setup`, or install newer ones there.',
+        )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """(2, 13, 0) of `2.13.0+cu130`, (5, 10) of `5.10.dev0`; empty for `absent`, older than everything."""
+    numbers = re.match(r'\d+(?:\.\d+)*', version)
+    return tuple(int(part) for part in numbers[0].split('.')) if numbers else ()
 
 
 def greeting(connection: Connection, device: torch.device) -> dict[str, Any]:

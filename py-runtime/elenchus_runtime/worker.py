@@ -15,7 +15,7 @@ import traceback
 from .hygiene import leave_with_orchestrator, leave_with_parent, watch_death_pipe
 
 HANDSHAKE_FAILED = 3
-"""Exit status of a worker that was not welcomed or found no connection file."""
+"""Exit status of a worker that was not welcomed, or has no connection file or libraries of another age."""
 
 
 def main() -> int:
@@ -36,7 +36,13 @@ def main() -> int:
     if connection.log_folder is not None:
         write_own_log(connection.log_folder, connection.rank, connection.epoch)
 
-    from .environment import greeting, pick_device
+    from .environment import greeting, pick_device, refuse_unsupported, versions
+
+    try:
+        refuse_unsupported(versions())
+    except WorkerError as error:
+        print(f'{error.code}: {error}', file=sys.stderr)
+        return HANDSHAKE_FAILED
 
     pulse = Pulse()
     device = pick_device(connection.local_rank)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,3 +174,17 @@ def test_a_run_from_nothing_to_a_trained_policy(worker: Orchestrator, tmp_path: 
     stats = worker.call('stats', {}).body
     assert stats['adapters'] == ['policy', 'reference']
     assert stats['rss_bytes'] > 1 << 20
+
+
+def test_a_worker_with_old_libraries_says_which_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Metadata that is found before the real one.
+    info = tmp_path / 'transformers-4.40.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: transformers\nVersion: 4.40.0\n')
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join([str(tmp_path), *sys.path]))
+    with Orchestrator() as orchestrator:
+        assert orchestrator.start().wait(timeout=60) == 3
+        assert 'environment: ' in orchestrator.log()
+        assert 'transformers 4.40.0 (at least 5.10)' in orchestrator.log()
