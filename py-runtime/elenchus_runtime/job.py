@@ -37,9 +37,20 @@ class Job:
         self.pulse = pulse
         self.cancelled = False
         self._send = send
+        self._began: float | None = None
         self._deadline: float | None = None
         self._received = time.monotonic()
         self._next_progress = 0.0
+
+    def begin(self) -> None:
+        """The compute loop takes it up."""
+        self._began = time.monotonic()
+        self.pulse.busy = self.id
+
+    @property
+    def served_s(self) -> float | None:
+        """Seconds since the compute loop took it up; `None` before."""
+        return None if self._began is None else time.monotonic() - self._began
 
     def limit(self, deadline_s: float | None) -> None:
         """Sets the deadline, counted from the arrival of the request."""

@@ -79,7 +79,7 @@ class Operations:
 
     def serve(self, job: Job, transport: Transport) -> None:
         """Runs one request to its single result or error. Nothing it raises ends the worker."""
-        job.pulse.busy = job.id
+        job.begin()
         try:
             body = wire.decode_body(job.op, job.raw)
             job.limit(body.deadline_s)

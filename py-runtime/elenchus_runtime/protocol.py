@@ -406,6 +406,7 @@ def encode_message(
     id: str,
     body: Mapping[str, Any],
     blobs: Mapping[str, npt.NDArray[Any]] | None = None,
+    times: Mapping[str, float | None] | None = None,
 ) -> list[bytes | memoryview]:
     """Frames of one message: the header, then every blob in pieces of at most 1 MiB."""
     specs: list[dict[str, Any]] = []
@@ -419,6 +420,7 @@ def encode_message(
     header: dict[str, Any] = {'v': PROTOCOL, 'kind': kind, 'id': id, 'body': body}
     if specs:
         header['blobs'] = specs
+    header.update((name, seconds) for name, seconds in (times or {}).items() if seconds is not None)
     return [_encoder.encode(header), *frames]
 
 

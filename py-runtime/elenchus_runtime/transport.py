@@ -75,6 +75,8 @@ class Transport:
 
     def __init__(self, connection: Connection, hello: Mapping[str, Any], pulse: Pulse) -> None:
         self.refusal: str | None = None
+        self.import_s: float | None = None
+        """Seconds of imports after the greeting, when requests wait already; told with the first answer."""
         self._connection = connection
         self._hello = hello
         self._pulse = pulse
@@ -110,7 +112,9 @@ class Transport:
         blobs: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> None:
         """Sends the one `result` or `error` of a job and keeps it for a repeated request."""
-        frames = encode_message(kind, job.id, body, blobs)
+        times = {'served_s': job.served_s, 'import_s': self.import_s}
+        self.import_s = None
+        frames = encode_message(kind, job.id, body, blobs, times)
         with self._room:
             del self._open[job.id]
             self._ended[job.id] = frames

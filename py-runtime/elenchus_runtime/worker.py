@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 
 from .hygiene import leave_with_orchestrator, leave_with_parent, watch_death_pipe
@@ -49,11 +50,13 @@ def main() -> int:
     transport = Transport(connection, greeting(connection, device), pulse)
     signal.signal(signal.SIGTERM, lambda *_: transport.stop())
     transport.start()
+    greeted = time.monotonic()
 
     try:
         from .ops import Operations
 
         operations = Operations(device)
+        transport.import_s = time.monotonic() - greeted
         pulse.enter('idle')
         while (job := transport.next_job()) is not None:
             operations.serve(job, transport)

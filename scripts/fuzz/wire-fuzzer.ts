@@ -59,6 +59,7 @@ class Life {
       heartbeatS: 1,
       send: () => Promise.resolve(true),
       onChange: () => undefined,
+      onAnswered: () => undefined,
     })
     this.link.ready.catch(() => undefined)
   }

@@ -244,6 +244,16 @@ export interface BackendInfo {
   readonly numParameters?: number
 }
 
+/** Seconds since a backend was made, for telling where the time of a stage goes. */
+export interface BackendUsage {
+  /** Starting workers, their imports included. */
+  readonly startSeconds: number
+  /** At least one request was under way. */
+  readonly requestSeconds: number
+  /** A worker was serving a request that has ended; the mean over workers. */
+  readonly workerSeconds: number
+}
+
 export interface ModelBackend extends AsyncDisposable {
   readonly specification: typeof BACKEND_SPECIFICATION
   readonly name: string
@@ -254,4 +264,6 @@ export interface ModelBackend extends AsyncDisposable {
   generate(requests: readonly GenerateRequest[], options: GenerateOptions): AsyncIterable<Completion>
   score?(trajectories: readonly Trajectory[], options: ScoreOptions): Promise<readonly Score[]>
   openTraining?(options: TrainingOptions): Promise<TrainingSession>
+  /** How its time has been spent so far. Starts nothing and waits for nobody. */
+  usage?(): BackendUsage
 }

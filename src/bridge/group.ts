@@ -11,6 +11,7 @@ import type { Hello } from './protocol/control.ts'
 import type { Op, OpMap } from './protocol/ops.ts'
 import { WorkerSocket } from './router.ts'
 import { SocketDirectory } from './socket-directory.ts'
+import { UnderWay } from './under-way.ts'
 
 export interface WorkerGroupOptions {
   readonly launcher: Launcher
@@ -58,6 +59,10 @@ export class WorkerGroup implements AsyncDisposable {
   /** Links that may still speak, by routing id. */
   readonly #links = new Map<string, WorkerLink>()
   #waiting: OpenCall[] = []
+  readonly #underWay = new UnderWay()
+  /** Of all workers together. */
+  #servedS = 0
+  #importS = 0
   /** Who serves a call; entries last until its credits are free. */
   readonly #serving = new Map<OpenCall, WorkerLink>()
   #socket: WorkerSocket | null = null
@@ -162,10 +167,26 @@ export class WorkerGroup implements AsyncDisposable {
       heartbeatS: this.#heartbeatS,
       send: async (frames) => (await this.#socket?.send(routingId, frames)) ?? false,
       onChange: () => this.#scheduleDeal(),
+      onAnswered: ({ servedS, importS }) => {
+        this.#servedS += servedS
+        this.#importS += importS
+      },
     })
     for (const [id, earlier] of this.#links) if (earlier.rank === rank) this.#links.delete(id)
     this.#links.set(routingId, link)
     return link
+  }
+
+  /**
+   * Seconds since the start: during which any request was under way; and, the mean over workers, that they imported
+   * libraries and spent on requests that have ended.
+   */
+  get usage(): Record<'requestSeconds' | 'importSeconds' | 'workerSeconds', number> {
+    return {
+      requestSeconds: this.#underWay.seconds,
+      importSeconds: this.#importS / this.size,
+      workerSeconds: this.#servedS / this.size,
+    }
   }
 
   /** Greetings of the workers that are ready now, for facts about devices and versions. */
@@ -243,6 +264,8 @@ export class WorkerGroup implements AsyncDisposable {
       abandoned: (given) => this.#serving.get(given)?.cancel(given),
       released: (given) => this.#released(given),
     })
+    this.#underWay.begin()
+    void call.result.catch(() => undefined).finally(() => this.#underWay.end())
     if (this.#closing === null) {
       this.#waiting.push(call)
       this.#scheduleDeal()

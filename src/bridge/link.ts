@@ -23,6 +23,8 @@ export interface LinkOptions {
   readonly send: (frames: readonly Uint8Array[]) => Promise<boolean>
   /** The state, the load or the credits have changed. */
   readonly onChange: () => void
+  /** A request has ended, and says what it took. */
+  readonly onAnswered: (took: Pick<IncomingMessage, 'servedS' | 'importS'>) => void
 }
 
 /** Operations that are what a worker is there for; the others prepare them. */
@@ -190,11 +192,14 @@ export class WorkerLink {
         this.#watch.progressed()
         const op = this.#delivery.result(message)
         this.#worked ||= op !== null && WORK.has(op)
+        // A copy of a result says nothing new.
+        if (op !== null) this.#options.onAnswered(message)
         return this.#options.onChange()
       }
       case 'error':
         this.#watch.progressed()
         this.#errorCame(message)
+        this.#options.onAnswered(message)
         return this.#options.onChange()
       case 'bye':
         return this.#left()

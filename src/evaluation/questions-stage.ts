@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { PolicyRef } from '../backends/backend.ts'
 import { requireGeneration, type StageContext } from '../backends/context.ts'
+import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import type { QuestionEvaluationConfig } from '../config/evaluation-questions.ts'
 import { rolloutsSchema } from '../config/rollouts.ts'
 import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
@@ -11,7 +12,6 @@ import { runRollouts } from '../rollouts/stage.ts'
 import { collectGroups, type CollectOutcome, type SampledGroup } from '../rollouts/collect.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { readJsonl } from '../runs/jsonl.ts'
-import { openStage } from '../runs/stage.ts'
 import { coherenceOf, type Coherence } from './questions-coherence.ts'
 import {
   questionMetrics,
@@ -32,7 +32,7 @@ export interface QuestionEvaluationInput {
   readonly policy: PolicyRef
 }
 
-export interface QuestionEvaluationSummary extends CollectOutcome {
+export interface QuestionEvaluationSummary extends CollectOutcome, Timed {
   readonly policy: PolicyRef
   readonly metrics: QuestionMetrics
   /** Regime W on further samples (preset `trajectory`); null if none were asked for. */
@@ -47,43 +47,39 @@ export async function runQuestionEvaluation(
   const { config, questions, policy } = input
   const stage = input.stage ?? 'evaluate'
   requireGeneration(context.backend, stage)
-  await using run = await openStage<QuestionEvaluationSummary>({
-    dir: input.dir,
-    stage,
-    config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
-    inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
-    resume: context.resume,
-  })
-  if (run.summary !== undefined) {
-    context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })
-    return run.summary
-  }
-  context.events({ type: 'stage_started', stage, dir: input.dir })
-  const outcome = await collectGroups(context.backend, {
-    stage,
-    path: input.path,
-    resume: run.state === 'resumed',
-    questions,
-    arms: [{ temperature: config.temperature, topP: config.top_p }],
-    maxNewTokens: config.max_new_tokens,
-    marker: config.marker,
-    seed: input.seed,
-    policy,
-    toRecord: toRow,
-    events: context.events,
-    signal: context.signal,
-  })
-  const rows: QuestionRow[] = []
-  for await (const row of readJsonl(input.path, questionRowSchema)) rows.push(row)
-  const summary: QuestionEvaluationSummary = {
-    ...outcome,
-    policy,
-    metrics: questionMetrics(rows),
-    coherence: config.coherence_samples === 0 ? null : await measureCoherence(context, input, stage),
-  }
-  await run.finish(summary)
-  context.events({ type: 'stage_finished', stage, summary })
-  return summary
+  return runStage<Untimed<QuestionEvaluationSummary>>(
+    context,
+    {
+      dir: input.dir,
+      stage,
+      config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
+      inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
+    },
+    async (run) => {
+      const outcome = await collectGroups(context.backend, {
+        stage,
+        path: input.path,
+        resume: run.state === 'resumed',
+        questions,
+        arms: [{ temperature: config.temperature, topP: config.top_p }],
+        maxNewTokens: config.max_new_tokens,
+        marker: config.marker,
+        seed: input.seed,
+        policy,
+        toRecord: toRow,
+        events: context.events,
+        signal: context.signal,
+      })
+      const rows: QuestionRow[] = []
+      for await (const row of readJsonl(input.path, questionRowSchema)) rows.push(row)
+      return {
+        ...outcome,
+        policy,
+        metrics: questionMetrics(rows),
+        coherence: config.coherence_samples === 0 ? null : await measureCoherence(context, input, stage),
+      }
+    },
+  )
 }
 
 /** The rollouts on which the coherence of an evaluation was measured, for paired comparisons. */

@@ -1,11 +1,11 @@
 import type { PolicyRef } from '../backends/backend.ts'
 import { requireGeneration, type StageContext } from '../backends/context.ts'
+import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import type { EvaluationConfig } from '../config/evaluation.ts'
 import type { Problem } from '../problems/problem.ts'
 import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { readJsonl } from '../runs/jsonl.ts'
-import { openStage } from '../runs/stage.ts'
 import { collectTraces } from '../traces/collect.ts'
 import type { CollectOutcome } from '../traces/collect.ts'
 import { solverBaseline, type SolverBaseline } from './baselines.ts'
@@ -21,7 +21,7 @@ export interface EvaluationInput {
   readonly policy: PolicyRef
 }
 
-export interface EvaluationSummary extends CollectOutcome {
+export interface EvaluationSummary extends CollectOutcome, Timed {
   readonly policy: PolicyRef
   readonly metrics: EvaluationMetrics
   /** What needs no model: the solver alone (`metrics.majority_label` is the other one). */
@@ -39,41 +39,37 @@ export async function runEvaluation(
   const { config, problems, policy } = input
   const stage = input.stage ?? 'evaluate'
   requireGeneration(context.backend, stage)
-  await using run = await openStage<EvaluationSummary>({
-    dir: input.dir,
-    stage,
-    config: { ...config, seed: input.seed, prompt: PROOF_PROMPT_VERSION },
-    inputs: { problems: fingerprintJson(problems), policy: policy.fingerprint },
-    resume: context.resume,
-  })
-  if (run.summary !== undefined) {
-    context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })
-    return run.summary
-  }
-  context.events({ type: 'stage_started', stage, dir: input.dir })
-  const path = run.path(EVALUATION_FILE)
-  const outcome = await collectTraces(context.backend, {
-    stage,
-    path,
-    resume: run.state === 'resumed',
-    problems,
-    samplesPerProblem: config.samples_per_problem,
-    sampling: config,
-    seed: input.seed,
-    policy,
-    asEvaluationRow: true,
-    events: context.events,
-    signal: context.signal,
-  })
-  const records: EvaluatedTrace[] = []
-  for await (const record of readJsonl(path, evaluatedTraceSchema)) records.push(record)
-  const summary: EvaluationSummary = {
-    ...outcome,
-    policy,
-    metrics: computeMetrics(records, { seed: input.seed }),
-    solver: solverBaseline(problems),
-  }
-  await run.finish(summary)
-  context.events({ type: 'stage_finished', stage, summary })
-  return summary
+  return runStage<Untimed<EvaluationSummary>>(
+    context,
+    {
+      dir: input.dir,
+      stage,
+      config: { ...config, seed: input.seed, prompt: PROOF_PROMPT_VERSION },
+      inputs: { problems: fingerprintJson(problems), policy: policy.fingerprint },
+    },
+    async (run) => {
+      const path = run.path(EVALUATION_FILE)
+      const outcome = await collectTraces(context.backend, {
+        stage,
+        path,
+        resume: run.state === 'resumed',
+        problems,
+        samplesPerProblem: config.samples_per_problem,
+        sampling: config,
+        seed: input.seed,
+        policy,
+        asEvaluationRow: true,
+        events: context.events,
+        signal: context.signal,
+      })
+      const records: EvaluatedTrace[] = []
+      for await (const record of readJsonl(path, evaluatedTraceSchema)) records.push(record)
+      return {
+        ...outcome,
+        policy,
+        metrics: computeMetrics(records, { seed: input.seed }),
+        solver: solverBaseline(problems),
+      }
+    },
+  )
 }

@@ -1,5 +1,6 @@
 import type { PolicyRef } from '../backends/backend.ts'
 import { requireGeneration, type StageContext } from '../backends/context.ts'
+import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import type { RolloutsConfig } from '../config/rollouts.ts'
 import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { ABEL_PROMPT_VERSION } from '../prompts/abel.ts'
@@ -8,7 +9,6 @@ import { rescore } from '../regime-w/rescore.ts'
 import { writeConfigAtomic } from '../runs/atomic.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { readJsonl } from '../runs/jsonl.ts'
-import { openStage } from '../runs/stage.ts'
 import { armsOf } from './arms.ts'
 import { collectGroups, type CollectOutcome } from './collect.ts'
 import { summariseRollouts, type RolloutTotals } from './summary.ts'
@@ -25,7 +25,7 @@ export interface RolloutsInput {
   readonly policy: PolicyRef
 }
 
-export interface RolloutsSummary extends RolloutTotals, CollectOutcome {
+export interface RolloutsSummary extends RolloutTotals, CollectOutcome, Timed {
   readonly policy: PolicyRef
   readonly tokens_per_second: number
 }
@@ -37,46 +37,47 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
   const stage = input.stage ?? 'rollouts'
   requireGeneration(context.backend, stage)
   const arms = armsOf(config)
-  await using run = await openStage<RolloutsSummary>({
-    dir: input.dir,
-    stage,
-    config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
-    inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
-    resume: context.resume,
-  })
-  if (run.summary !== undefined) {
-    context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })
-    return run.summary
-  }
-  context.events({ type: 'stage_started', stage, dir: input.dir })
-  if (config.arms > 1 && arms.every(({ temperature }) => temperature === 0)) {
-    const message = `Greedy decoding (temperature 0) gives ${config.arms} identical answers per question, and identical answers give no preference pairs. Use --temperature 0.7 or so.`
-    context.events({ type: 'warning', stage, message })
-  }
-  await writeConfigAtomic(run.path('generation_config.json'), { ...config, arms, seed: input.seed, policy })
-  const outcome = await collectGroups(context.backend, {
-    stage,
-    path: input.path,
-    resume: run.state === 'resumed',
-    questions,
-    arms,
-    maxNewTokens: config.max_new_tokens,
-    marker: config.marker,
-    seed: input.seed,
-    policy,
-    toRecord: (group) => rescore(group, config.preset, { beta_coherence, beta_agreement, alpha_length }),
-    events: context.events,
-    signal: context.signal,
-  })
-  const groups: ScoredGroup[] = []
-  for await (const group of readJsonl(input.path, scoredGroupSchema)) groups.push(group)
-  const summary: RolloutsSummary = {
-    ...summariseRollouts(groups, arms),
-    ...outcome,
-    tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
-    policy,
-  }
-  await run.finish(summary)
-  context.events({ type: 'stage_finished', stage, summary })
-  return summary
+  return runStage<Untimed<RolloutsSummary>>(
+    context,
+    {
+      dir: input.dir,
+      stage,
+      config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
+      inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
+    },
+    async (run) => {
+      if (config.arms > 1 && arms.every(({ temperature }) => temperature === 0)) {
+        const message = `Greedy decoding (temperature 0) gives ${config.arms} identical answers per question, and identical answers give no preference pairs. Use --temperature 0.7 or so.`
+        context.events({ type: 'warning', stage, message })
+      }
+      await writeConfigAtomic(run.path('generation_config.json'), {
+        ...config,
+        arms,
+        seed: input.seed,
+        policy,
+      })
+      const outcome = await collectGroups(context.backend, {
+        stage,
+        path: input.path,
+        resume: run.state === 'resumed',
+        questions,
+        arms,
+        maxNewTokens: config.max_new_tokens,
+        marker: config.marker,
+        seed: input.seed,
+        policy,
+        toRecord: (group) => rescore(group, config.preset, { beta_coherence, beta_agreement, alpha_length }),
+        events: context.events,
+        signal: context.signal,
+      })
+      const groups: ScoredGroup[] = []
+      for await (const group of readJsonl(input.path, scoredGroupSchema)) groups.push(group)
+      return {
+        ...summariseRollouts(groups, arms),
+        ...outcome,
+        tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
+        policy,
+      }
+    },
+  )
 }

@@ -1,12 +1,12 @@
 import type { PolicyRef } from '../backends/backend.ts'
 import { requireGeneration, type StageContext } from '../backends/context.ts'
+import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import type { TracesConfig } from '../config/traces.ts'
 import type { Problem } from '../problems/problem.ts'
 import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
 import { writeConfigAtomic } from '../runs/atomic.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { readJsonl } from '../runs/jsonl.ts'
-import { openStage } from '../runs/stage.ts'
 import { collectTraces } from './collect.ts'
 import type { CollectOutcome } from './collect.ts'
 import { traceRecordSchema } from './record.ts'
@@ -22,7 +22,7 @@ export interface TracesInput {
   readonly policy: PolicyRef
 }
 
-export interface TracesSummary extends TraceTotals, CollectOutcome {
+export interface TracesSummary extends TraceTotals, CollectOutcome, Timed {
   readonly policy: PolicyRef
   readonly tokens_per_second: number
 }
@@ -32,47 +32,43 @@ export async function runTraces(context: StageContext, input: TracesInput): Prom
   const { config, problems, policy } = input
   const stage = input.stage ?? 'traces'
   requireGeneration(context.backend, stage)
-  await using run = await openStage<TracesSummary>({
-    dir: input.dir,
-    stage,
-    config: { ...config, seed: input.seed, prompt: PROOF_PROMPT_VERSION },
-    inputs: { problems: fingerprintJson(problems), policy: policy.fingerprint },
-    resume: context.resume,
-  })
-  if (run.summary !== undefined) {
-    context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })
-    return run.summary
-  }
-  context.events({ type: 'stage_started', stage, dir: input.dir })
-  if (config.temperature === 0 && config.samples_per_problem > 1) {
-    context.events({
-      type: 'warning',
+  return runStage<Untimed<TracesSummary>>(
+    context,
+    {
+      dir: input.dir,
       stage,
-      message: `Greedy decoding (temperature 0) gives ${config.samples_per_problem} identical samples per problem, and identical samples give no preference pairs. Use --temperature 0.7 or so.`,
-    })
-  }
-  await writeConfigAtomic(run.path('generation_config.json'), { ...config, seed: input.seed, policy })
-  const path = run.path('traces.jsonl')
-  const outcome = await collectTraces(context.backend, {
-    stage,
-    path,
-    resume: run.state === 'resumed',
-    problems,
-    samplesPerProblem: config.samples_per_problem,
-    sampling: config,
-    seed: input.seed,
-    policy,
-    events: context.events,
-    signal: context.signal,
-  })
-  const totals = await summariseTraces(readJsonl(path, traceRecordSchema))
-  const summary: TracesSummary = {
-    ...totals,
-    ...outcome,
-    tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
-    policy,
-  }
-  await run.finish(summary)
-  context.events({ type: 'stage_finished', stage, summary })
-  return summary
+      config: { ...config, seed: input.seed, prompt: PROOF_PROMPT_VERSION },
+      inputs: { problems: fingerprintJson(problems), policy: policy.fingerprint },
+    },
+    async (run) => {
+      if (config.temperature === 0 && config.samples_per_problem > 1) {
+        context.events({
+          type: 'warning',
+          stage,
+          message: `Greedy decoding (temperature 0) gives ${config.samples_per_problem} identical samples per problem, and identical samples give no preference pairs. Use --temperature 0.7 or so.`,
+        })
+      }
+      await writeConfigAtomic(run.path('generation_config.json'), { ...config, seed: input.seed, policy })
+      const path = run.path('traces.jsonl')
+      const outcome = await collectTraces(context.backend, {
+        stage,
+        path,
+        resume: run.state === 'resumed',
+        problems,
+        samplesPerProblem: config.samples_per_problem,
+        sampling: config,
+        seed: input.seed,
+        policy,
+        events: context.events,
+        signal: context.signal,
+      })
+      const totals = await summariseTraces(readJsonl(path, traceRecordSchema))
+      return {
+        ...totals,
+        ...outcome,
+        tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
+        policy,
+      }
+    },
+  )
 }

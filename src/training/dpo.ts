@@ -2,10 +2,10 @@ import { join } from 'node:path'
 import type { PolicyRef, StepResult, TrainBatch, TrainingOptions, Trajectory } from '../backends/backend.ts'
 import type { DpoConfig } from '../config/training.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
+import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import { ElenchusError } from '../errors.ts'
 import type { PreferencePair } from '../preferences/pair.ts'
 import { writeConfigAtomic, writeJsonAtomic } from '../runs/atomic.ts'
-import { openStage } from '../runs/stage.ts'
 import { batchAt, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
@@ -25,7 +25,7 @@ export interface DpoInput {
   readonly start: PolicyRef
 }
 
-export interface DpoSummary extends TrainingOutcome {
+export interface DpoSummary extends TrainingOutcome, Timed {
   readonly pairs: number
   /** Pairs left out because prompt and completion exceed `max_length`. */
   readonly too_long: number
@@ -45,78 +45,78 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
   const stage = input.stage ?? 'dpo'
   requireTraining(context.backend, stage)
   refuseStalePairs(input.pairs, start, config, stage)
-  await using run = await openStage<DpoSummary>({
-    dir: input.dir,
-    stage,
-    config: { ...config, seed },
-    inputs: { pairs: input.dataFingerprint, start: start.fingerprint },
-    resume: context.resume,
-  })
-  if (run.summary !== undefined) return run.summary
-  context.events({ type: 'stage_started', stage, dir: input.dir })
-  await writeConfigAtomic(run.path('dpo_config.json'), { ...config, seed })
-
-  const kept = input.pairs.filter((pair) => lengthOf(pair) <= config.max_length)
-  const tooLong = input.pairs.length - kept.length
-  if (kept.length === 0) {
-    throw new ElenchusError('no_pairs', `${stage}: no pair to train on (${tooLong} exceed --max-length).`)
-  }
-  if (tooLong > 0) {
-    context.events({
-      type: 'warning',
-      stage,
-      message: `${tooLong} of ${input.pairs.length} pairs exceed --max-length ${config.max_length} and are left out.`,
-    })
-  }
-  const graph = buildPairGraph(kept)
-  const began = performance.now()
-  const reference = await referenceSums(context, graph.trajectories, start, stage)
-  const referenceSeconds = (performance.now() - began) / 1000
-
-  const options: TrainingOptions = {
-    algorithm: 'dpo',
-    target:
-      start.kind === 'adapter'
-        ? { kind: 'adapter', policy: start }
-        : { kind: 'new-adapter', lora: loraOf(config.lora) },
-    optimizer: optimizerOf(config),
-    microBatchTokens: config.micro_batch_tokens,
-    gradientCheckpointing: config.gradient_checkpointing,
-    seed,
-    ...(context.signal && { signal: context.signal }),
-  }
-  const perStep = config.batch_size * config.gradient_accumulation_steps
-  const summary = await trainWithRecovery(
+  return runStage<Untimed<DpoSummary>>(
     context,
-    { stage, dir: input.dir },
-    options,
-    async (session): Promise<DpoSummary> => {
-      const outcome = await runTrainingLoop({
-        stage,
-        dir: input.dir,
-        session,
-        config,
-        total: totalSteps(kept.length, perStep, config),
-        batchAt: (step) => dpoBatch(graph, reference, batchAt(kept.length, perStep, seed, step), config),
-        guardFirstStep: (result) => guardReference(result, config, stage),
-        events: context.events,
-        signal: context.signal,
-      })
-      return {
-        ...outcome,
-        pairs: kept.length,
-        too_long: tooLong,
-        trajectories: graph.trajectories.length,
-        trainable_parameters: session.trainableParameters,
-        reference_seconds: referenceSeconds,
-        policy: await session.save(join(input.dir, 'final')),
+    {
+      dir: input.dir,
+      stage,
+      config: { ...config, seed },
+      inputs: { pairs: input.dataFingerprint, start: start.fingerprint },
+    },
+    async (run) => {
+      await writeConfigAtomic(run.path('dpo_config.json'), { ...config, seed })
+
+      const kept = input.pairs.filter((pair) => lengthOf(pair) <= config.max_length)
+      const tooLong = input.pairs.length - kept.length
+      if (kept.length === 0) {
+        throw new ElenchusError('no_pairs', `${stage}: no pair to train on (${tooLong} exceed --max-length).`)
       }
+      if (tooLong > 0) {
+        context.events({
+          type: 'warning',
+          stage,
+          message: `${tooLong} of ${input.pairs.length} pairs exceed --max-length ${config.max_length} and are left out.`,
+        })
+      }
+      const graph = buildPairGraph(kept)
+      const began = performance.now()
+      const reference = await referenceSums(context, graph.trajectories, start, stage)
+      const referenceSeconds = (performance.now() - began) / 1000
+
+      const options: TrainingOptions = {
+        algorithm: 'dpo',
+        target:
+          start.kind === 'adapter'
+            ? { kind: 'adapter', policy: start }
+            : { kind: 'new-adapter', lora: loraOf(config.lora) },
+        optimizer: optimizerOf(config),
+        microBatchTokens: config.micro_batch_tokens,
+        gradientCheckpointing: config.gradient_checkpointing,
+        seed,
+        ...(context.signal && { signal: context.signal }),
+      }
+      const perStep = config.batch_size * config.gradient_accumulation_steps
+      const summary = await trainWithRecovery(
+        context,
+        { stage, dir: input.dir },
+        options,
+        async (session): Promise<Untimed<DpoSummary>> => {
+          const outcome = await runTrainingLoop({
+            stage,
+            dir: input.dir,
+            session,
+            config,
+            total: totalSteps(kept.length, perStep, config),
+            batchAt: (step) => dpoBatch(graph, reference, batchAt(kept.length, perStep, seed, step), config),
+            guardFirstStep: (result) => guardReference(result, config, stage),
+            events: context.events,
+            signal: context.signal,
+          })
+          return {
+            ...outcome,
+            pairs: kept.length,
+            too_long: tooLong,
+            trajectories: graph.trajectories.length,
+            trainable_parameters: session.trainableParameters,
+            reference_seconds: referenceSeconds,
+            policy: await session.save(join(input.dir, 'final')),
+          }
+        },
+      )
+      await writeJsonAtomic(run.path('training_summary.json'), summary)
+      return summary
     },
   )
-  await writeJsonAtomic(run.path('training_summary.json'), summary)
-  await run.finish(summary)
-  context.events({ type: 'stage_finished', stage, summary })
-  return summary
 }
 
 /** Tokens of prompt and longer completion. */

@@ -41,6 +41,8 @@ const NOTHING: Totals = { first_loss: null, last_loss: null, tokens: 0, truncate
 
 export interface TrainingOutcome extends Readonly<Totals> {
   readonly steps: number
+  /** Of prompts and completions, per second inside the optimiser steps; null without any. */
+  readonly tokens_per_second: number | null
 }
 
 /**
@@ -83,7 +85,8 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
       await saveCheckpoint(session, loop.dir, step, totals, config.keep_checkpoints)
     }
   }
-  return { steps: total, ...totals }
+  const { tokens, step_seconds: seconds } = totals
+  return { steps: total, ...totals, tokens_per_second: seconds > 0 ? tokens / seconds : null }
 }
 
 function addStep(totals: Totals, step: StepResult, seconds: number): Totals {

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import type { PolicyRef, SftExample, TrainingOptions, TrainTarget } from '../backends/backend.ts'
 import type { DemonstrationsConfig, PlainSftConfig } from '../config/training.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
+import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import { ElenchusError } from '../errors.ts'
 import { writeConfigAtomic } from '../runs/atomic.ts'
-import { openStage } from '../runs/stage.ts'
 import { batchAt, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
@@ -24,7 +24,7 @@ export interface SftInput {
   readonly start: PolicyRef
 }
 
-export interface SftSummary extends TrainingOutcome {
+export interface SftSummary extends TrainingOutcome, Timed {
   readonly examples: number
   readonly trainable_parameters: number
   readonly policy: PolicyRef
@@ -40,58 +40,57 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
       hint: 'SFT needs problems with a `gold` proof; `elenchus data convert` adds them.',
     })
   }
-  await using run = await openStage<SftSummary>({
-    dir: input.dir,
-    stage,
-    config: { ...config, seed },
-    inputs: { data: input.dataFingerprint, start: input.start.fingerprint },
-    resume: context.resume,
-  })
-  if (run.summary !== undefined) return run.summary
-  context.events({ type: 'stage_started', stage, dir: input.dir })
-  await writeConfigAtomic(run.path('sft_config.json'), { ...config, seed })
-
-  const batch = config.batch_size * config.gradient_accumulation_steps
-  const total = totalSteps(examples.length, batch, config)
-  const options: TrainingOptions = {
-    algorithm: 'sft',
-    target: sftTarget(config, input.start),
-    optimizer: optimizerOf(config),
-    microBatchTokens: config.micro_batch_tokens,
-    gradientCheckpointing: config.gradient_checkpointing,
-    seed,
-    ...(context.signal && { signal: context.signal }),
-  }
-  const summary = await trainWithRecovery(
+  return runStage<Untimed<SftSummary>>(
     context,
-    { stage, dir: input.dir },
-    options,
-    async (session): Promise<SftSummary> => {
-      const outcome = await runTrainingLoop({
-        stage,
-        dir: input.dir,
-        session,
-        config,
-        total,
-        batchAt: (step) => ({
-          kind: 'sft',
-          examples: pick(examples, batchAt(examples.length, batch, seed, step)),
-          maxLength: config.max_length,
-        }),
-        events: context.events,
-        signal: context.signal,
-      })
-      return {
-        ...outcome,
-        examples: examples.length,
-        trainable_parameters: session.trainableParameters,
-        policy: await session.save(join(input.dir, 'final')),
+    {
+      dir: input.dir,
+      stage,
+      config: { ...config, seed },
+      inputs: { data: input.dataFingerprint, start: input.start.fingerprint },
+    },
+    async (run) => {
+      await writeConfigAtomic(run.path('sft_config.json'), { ...config, seed })
+
+      const batch = config.batch_size * config.gradient_accumulation_steps
+      const total = totalSteps(examples.length, batch, config)
+      const options: TrainingOptions = {
+        algorithm: 'sft',
+        target: sftTarget(config, input.start),
+        optimizer: optimizerOf(config),
+        microBatchTokens: config.micro_batch_tokens,
+        gradientCheckpointing: config.gradient_checkpointing,
+        seed,
+        ...(context.signal && { signal: context.signal }),
       }
+      return trainWithRecovery(
+        context,
+        { stage, dir: input.dir },
+        options,
+        async (session): Promise<Untimed<SftSummary>> => {
+          const outcome = await runTrainingLoop({
+            stage,
+            dir: input.dir,
+            session,
+            config,
+            total,
+            batchAt: (step) => ({
+              kind: 'sft',
+              examples: pick(examples, batchAt(examples.length, batch, seed, step)),
+              maxLength: config.max_length,
+            }),
+            events: context.events,
+            signal: context.signal,
+          })
+          return {
+            ...outcome,
+            examples: examples.length,
+            trainable_parameters: session.trainableParameters,
+            policy: await session.save(join(input.dir, 'final')),
+          }
+        },
+      )
     },
   )
-  await run.finish(summary)
-  context.events({ type: 'stage_finished', stage, summary })
-  return summary
 }
 
 function sftTarget(config: PlainSftConfig, start: PolicyRef): TrainTarget {

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { ModelBackend, SftExample, TrainingOptions } from '../backends/backend.ts'
 import { type StageContext, requireTraining } from '../backends/context.ts'
+import { runStage } from '../backends/run-stage.ts'
 import type { TinyModelConfig } from '../config/model.ts'
 import { writeJsonl } from '../runs/jsonl.ts'
-import { openStage } from '../runs/stage.ts'
 import { drillBatch } from './drill.ts'
-import { runTrainingLoop } from './loop.ts'
+import { runTrainingLoop, type TrainingOutcome } from './loop.ts'
 import { trainWithRecovery } from './recovery.ts'
 import { runSft } from './sft.ts'
 
@@ -70,35 +70,54 @@ async function createModel(
   const stage = 'base/drill'
   const dir = join(input.dir, 'drill')
   requireTraining(context.backend, stage)
-  await using run = await openStage<{ model: string }>({
+  const initial = join(dir, 'initial')
+  const model = drill === undefined ? initial : join(dir, 'final')
+  const spec = {
     dir,
     stage,
     config: { architecture: config.architecture, phrase_patterns: config.phrase_patterns, drill, seed },
     inputs: { data: input.dataFingerprint },
-    resume: context.resume,
-  })
-  const initial = run.path('initial')
-  const model = drill === undefined ? initial : join(dir, 'final')
-  if (run.summary !== undefined) return model
-  context.events({ type: 'stage_started', stage, dir })
-  const textsPath = run.path('texts.jsonl')
-  await writeJsonl(textsPath, [
-    ...input.pretraining.map((example) => example.prompt + example.completion),
-    ...input.vocabularyTexts,
-  ])
-  const { vocabSize, firstPhraseId } = await context.backend.createTinyModel({
-    path: initial,
-    textsPath,
-    phrasePatterns: config.phrase_patterns,
-    architecture: config.architecture,
-    seed,
-  })
-  if (drill === undefined) {
-    await run.finish({ model })
-    context.events({ type: 'stage_finished', stage, summary: { model } })
-    return model
   }
-  await context.backend.switchModel(initial)
+  await runStage(context, spec, async (run) => {
+    const textsPath = run.path('texts.jsonl')
+    await writeJsonl(textsPath, [
+      ...input.pretraining.map((example) => example.prompt + example.completion),
+      ...input.vocabularyTexts,
+    ])
+    const { vocabSize, firstPhraseId } = await context.backend.createTinyModel({
+      path: initial,
+      textsPath,
+      phrasePatterns: config.phrase_patterns,
+      architecture: config.architecture,
+      seed,
+    })
+    if (drill === undefined) return { model }
+    // Phrases only: the bytes of the alphabet are what text falls back to, not what proofs are made of.
+    const ids = Array.from({ length: vocabSize - firstPhraseId }, (_, index) => firstPhraseId + index)
+    await context.backend.switchModel(initial)
+    const outcome = await runDrill(context, { stage, dir, drill, seed, ids })
+    return { ...outcome, model }
+  })
+  return model
+}
+
+/** Trains every weight of the base in copying, and saves it as `final`. */
+async function runDrill(
+  context: StageContext,
+  {
+    stage,
+    dir,
+    drill,
+    seed,
+    ids,
+  }: {
+    readonly stage: string
+    readonly dir: string
+    readonly drill: NonNullable<TinyModelConfig['drill']>
+    readonly seed: number
+    readonly ids: readonly number[]
+  },
+): Promise<TrainingOutcome> {
   const options: TrainingOptions = {
     algorithm: 'sft',
     target: { kind: 'full' },
@@ -108,9 +127,7 @@ async function createModel(
     seed,
     ...(context.signal && { signal: context.signal }),
   }
-  // Phrases only: the bytes of the alphabet are what text falls back to, not what proofs are made of.
-  const ids = Array.from({ length: vocabSize - firstPhraseId }, (_, index) => firstPhraseId + index)
-  const outcome = await trainWithRecovery(context, { stage, dir }, options, async (session) => {
+  return trainWithRecovery(context, { stage, dir }, options, async (session) => {
     const trained = await runTrainingLoop({
       stage,
       dir,
@@ -121,10 +138,7 @@ async function createModel(
       events: context.events,
       signal: context.signal,
     })
-    await session.save(model)
+    await session.save(join(dir, 'final'))
     return trained
   })
-  await run.finish({ ...outcome, model })
-  context.events({ type: 'stage_finished', stage, summary: outcome })
-  return model
 }

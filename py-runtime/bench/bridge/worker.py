@@ -53,7 +53,7 @@ def main() -> None:
     transport.start()
     pulse.enter('idle')
     while (job := transport.next_job()) is not None:
-        pulse.busy = job.id
+        job.begin()
         given = answer(job)
         if given is not None:
             transport.finish(job, 'result', *given)

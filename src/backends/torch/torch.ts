@@ -8,6 +8,7 @@ import { fingerprintFile } from '../../runs/fingerprint.ts'
 import {
   BACKEND_SPECIFICATION,
   type BackendInfo,
+  type BackendUsage,
   type Completion,
   type GenerateOptions,
   type GenerateRequest,
@@ -54,6 +55,7 @@ export interface TorchBackend extends ModelBackend {
   /** The policy in an adapter folder or hub repository, with the fingerprint of its weights. */
   adapterPolicy(path: string): Promise<PolicyRef>
   stats(): Promise<readonly WorkerStats[]>
+  usage(): BackendUsage
 }
 
 const SPECIAL_TOKENS = { eos: '<eos>', pad: '<pad>' } as const
@@ -81,6 +83,8 @@ class Torch implements TorchBackend {
   readonly #shared: SharedState
   readonly #workers: readonly [WorkerModels, ...WorkerModels[]]
   #group: Promise<WorkerGroup> | null = null
+  #running: WorkerGroup | null = null
+  #startSeconds = 0
   #disposed = false
 
   constructor(options: TorchBackendOptions) {
@@ -116,6 +120,7 @@ class Torch implements TorchBackend {
   async #start(): Promise<WorkerGroup> {
     const { launcher, listen, logDirectory, restarts, limits, onWarning } = this.#options
     const most = restarts ?? RESTARTS
+    const began = performance.now()
     const group = await startPersistently(most, {
       launcher,
       listen,
@@ -124,6 +129,8 @@ class Torch implements TorchBackend {
       restarts: most,
       limits: limits ?? {},
     })
+    this.#running = group
+    this.#startSeconds += (performance.now() - began) / 1000
     const warnings = new Set(group.hellos.flatMap((hello) => hello.warnings))
     for (const warning of warnings) onWarning?.(warning)
     return group
@@ -210,6 +217,17 @@ class Torch implements TorchBackend {
       ? await fingerprintFile(weights)
       : await this.#workers[0].adapterFingerprint(path)
     return { kind: 'adapter', path, fingerprint }
+  }
+
+  usage(): BackendUsage {
+    const usage = this.#running?.usage ?? { requestSeconds: 0, importSeconds: 0, workerSeconds: 0 }
+    const { requestSeconds, importSeconds, workerSeconds } = usage
+    return {
+      startSeconds: this.#startSeconds + importSeconds,
+      // While a worker imports, its first request waits.
+      requestSeconds: Math.max(0, requestSeconds - importSeconds),
+      workerSeconds,
+    }
   }
 
   async stats(): Promise<readonly WorkerStats[]> {

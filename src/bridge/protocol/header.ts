@@ -40,5 +40,9 @@ export const headerSchema = z.object({
   op: z.string().optional(),
   body: z.record(z.string(), z.unknown()),
   blobs: z.array(blobSchema).optional(),
+  /** Of `result` and `error`: seconds that the worker spent on the request, waiting and sending not counted. */
+  served_s: z.number().nonnegative().optional(),
+  /** Of a worker's first answer: seconds of its imports after its greeting, when requests may wait already. */
+  import_s: z.number().nonnegative().optional(),
 })
 export type Header = z.infer<typeof headerSchema>

@@ -18,6 +18,8 @@ export interface IncomingMessage {
   readonly id: string
   readonly body: Readonly<Record<string, unknown>>
   readonly blobs: Blobs
+  readonly servedS: number
+  readonly importS: number
 }
 
 /** The frames of a message: header, then blobs. Blob frames are views, see {@link encodeBlobs}. */
@@ -53,6 +55,8 @@ export function decodeMessage(frames: readonly Uint8Array[]): IncomingMessage {
     id: header.id,
     body: header.body,
     blobs: decodeBlobs(header.blobs ?? [], rest),
+    servedS: header.served_s ?? 0,
+    importS: header.import_s ?? 0,
   }
 }
 

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import type { PolicyRef, TrainingOptions, TrainTarget } from '../../backends/backend.ts'
 import { type StageContext, requireTraining } from '../../backends/context.ts'
+import { runStage, type Timed, type Untimed } from '../../backends/run-stage.ts'
 import type { PpoConfig } from '../../config/ppo.ts'
 import { ElenchusError } from '../../errors.ts'
 import type { ArithmeticQuestion } from '../../problems/arithmetic/question.ts'
 import { ABEL_PROMPT_VERSION } from '../../prompts/abel.ts'
 import { writeConfigAtomic } from '../../runs/atomic.ts'
 import { fingerprintJson } from '../../runs/fingerprint.ts'
-import { openStage } from '../../runs/stage.ts'
 import { trainWithRecovery } from '../recovery.ts'
 import { loraOf } from '../settings.ts'
 import { runPpoLoop } from './loop.ts'
@@ -23,7 +23,7 @@ export interface PpoInput {
   readonly start: PolicyRef
 }
 
-export interface PpoSummary {
+export interface PpoSummary extends Timed {
   readonly algorithm: PpoConfig['algorithm']
   readonly iterations: number
   readonly questions: number
@@ -59,60 +59,59 @@ export async function runPpo(context: StageContext, input: PpoInput): Promise<Pp
   if (questions.length === 0) {
     throw new ElenchusError('record_invalid', `${stage}: there are no questions to train on.`)
   }
-  await using run = await openStage<PpoSummary>({
-    dir: input.dir,
-    stage,
-    config: { ...config, seed, prompt: ABEL_PROMPT_VERSION },
-    inputs: { questions: fingerprintJson(questions), start: start.fingerprint },
-    resume: context.resume,
-  })
-  if (run.summary !== undefined) return run.summary
-  context.events({ type: 'stage_started', stage, dir: input.dir })
-  await writeConfigAtomic(run.path('ppo_config.json'), { ...config, seed })
-  const { dtype } = await backend.info()
-  const options: TrainingOptions = {
-    algorithm: 'ppo',
-    target: targetOf(config, start),
-    optimizer: {
-      betas: config.betas,
-      eps: config.eps,
-      weightDecay: config.weight_decay,
-      maxGradNorm: config.max_grad_norm,
-    },
-    microBatchTokens: config.micro_batch_tokens,
-    gradientCheckpointing: config.gradient_checkpointing,
-    valueHead: config.algorithm === 'ppo',
-    seed,
-    ...(context.signal && { signal: context.signal }),
-  }
-  const summary = await trainWithRecovery(
+  return runStage<Untimed<PpoSummary>>(
     context,
-    { stage, dir: input.dir },
-    options,
-    async (session): Promise<PpoSummary> => {
-      const outcome = await runPpoLoop({
-        context,
-        stage,
-        dir: input.dir,
-        session,
-        config,
+    {
+      dir: input.dir,
+      stage,
+      config: { ...config, seed, prompt: ABEL_PROMPT_VERSION },
+      inputs: { questions: fingerprintJson(questions), start: start.fingerprint },
+    },
+    async (run) => {
+      await writeConfigAtomic(run.path('ppo_config.json'), { ...config, seed })
+      const { dtype } = await backend.info()
+      const options: TrainingOptions = {
+        algorithm: 'ppo',
+        target: targetOf(config, start),
+        optimizer: {
+          betas: config.betas,
+          eps: config.eps,
+          weightDecay: config.weight_decay,
+          maxGradNorm: config.max_grad_norm,
+        },
+        microBatchTokens: config.micro_batch_tokens,
+        gradientCheckpointing: config.gradient_checkpointing,
+        valueHead: config.algorithm === 'ppo',
         seed,
-        questions,
-        // Where every weight is trained, the start is gone after the first step.
-        reference: config.lora === null ? null : start,
-        dtype,
-      })
-      return {
-        algorithm: config.algorithm,
-        ...outcome,
-        trainable_parameters: session.trainableParameters,
-        policy: await session.save(join(input.dir, 'final')),
+        ...(context.signal && { signal: context.signal }),
       }
+      return trainWithRecovery(
+        context,
+        { stage, dir: input.dir },
+        options,
+        async (session): Promise<Untimed<PpoSummary>> => {
+          const outcome = await runPpoLoop({
+            context,
+            stage,
+            dir: input.dir,
+            session,
+            config,
+            seed,
+            questions,
+            // Where every weight is trained, the start is gone after the first step.
+            reference: config.lora === null ? null : start,
+            dtype,
+          })
+          return {
+            algorithm: config.algorithm,
+            ...outcome,
+            trainable_parameters: session.trainableParameters,
+            policy: await session.save(join(input.dir, 'final')),
+          }
+        },
+      )
     },
   )
-  await run.finish(summary)
-  context.events({ type: 'stage_finished', stage, summary })
-  return summary
 }
 
 function targetOf(config: PpoConfig, start: PolicyRef): TrainTarget {

@@ -1,0 +1,77 @@
+import { openStage, type StageRun, type StageSpec } from '../runs/stage.ts'
+import type { BackendUsage, ModelBackend } from './backend.ts'
+import type { StageContext } from './context.ts'
+
+/** Where the wall time of a stage went, of the attempt that finished it. The four parts add up to `wall_seconds`. */
+export interface StageTiming {
+  readonly wall_seconds: number
+  /** Starting workers, their imports included. */
+  readonly start_seconds: number
+  /** Workers served requests; the mean over them. */
+  readonly worker_seconds: number
+  /** Requests were under way, and no worker served them: encoding, transport, waiting for one another. */
+  readonly wire_seconds: number
+  /** No request was under way: everything of this side that overlaps with nothing. */
+  readonly typescript_seconds: number
+}
+
+/** Added to a stage's own summary. Null of a backend that does not tell how its time is spent. */
+export interface Timed {
+  readonly timing: StageTiming | null
+}
+
+/** A summary as its stage makes it. */
+export type Untimed<Summary extends Timed> = Omit<Summary, 'timing'>
+
+/**
+ * A stage from its directory to its summary: gives the stored one where it is finished, otherwise does the work, measures
+ * where the time goes, and marks it finished.
+ *
+ * @throws ElenchusError those of {@link openStage}, and of the work.
+ */
+export async function runStage<S extends object>(
+  context: StageContext,
+  spec: Omit<StageSpec, 'resume'>,
+  work: (run: StageRun<S & Timed>) => Promise<S>,
+): Promise<S & Timed> {
+  const { stage, dir } = spec
+  await using run = await openStage<S & Timed>({ ...spec, resume: context.resume })
+  if (run.summary !== undefined) {
+    context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })
+    return run.summary
+  }
+  context.events({ type: 'stage_started', stage, dir })
+  const clock = new StageClock(context.backend)
+  const summary = { ...(await work(run)), timing: clock.read() }
+  await run.finish(summary)
+  context.events({ type: 'stage_finished', stage, summary })
+  return summary
+}
+
+class StageClock {
+  readonly #backend: ModelBackend
+  readonly #before: BackendUsage | undefined
+  readonly #began = performance.now()
+
+  constructor(backend: ModelBackend) {
+    this.#backend = backend
+    this.#before = backend.usage?.()
+  }
+
+  read(): StageTiming | null {
+    const [before, after] = [this.#before, this.#backend.usage?.()]
+    if (before === undefined || after === undefined) return null
+    const wall = (performance.now() - this.#began) / 1000
+    const start = after.startSeconds - before.startSeconds
+    const requests = after.requestSeconds - before.requestSeconds
+    // Several workers that are busy in turns: their mean is less than the time in which any was.
+    const worker = Math.min(after.workerSeconds - before.workerSeconds, requests)
+    return {
+      wall_seconds: wall,
+      start_seconds: start,
+      worker_seconds: worker,
+      wire_seconds: requests - worker,
+      typescript_seconds: Math.max(0, wall - start - requests),
+    }
+  }
+}
