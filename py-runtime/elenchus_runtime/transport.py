@@ -36,6 +36,8 @@ OUTBOUND_BYTES = 64 << 20
 REPLAY_COUNT = 64
 REPLAY_BYTES = 64 << 20
 QUEUED_JOBS = 64
+ACCEPT_MS = 2
+"""A request that is answered sooner is not acknowledged besides: that would be half of its cost."""
 HELLO_ID = 'hello'
 WELCOME_TIMEOUT_S = 120.0
 LARGEST_FRAME = 256 << 20
@@ -82,6 +84,8 @@ class Transport:
         self._pulse = pulse
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._open: dict[str, Job] = {}
+        self._unacknowledged: deque[tuple[float, str]] = deque()
+        """When each is due, and the request's id; of the socket thread alone."""
         self._ended: OrderedDict[str, Frames] = OrderedDict()
         self._ended_bytes = 0
         self._outbound: deque[Frames] = deque()
@@ -153,7 +157,9 @@ class Transport:
                 self._room.wait(timeout=1)
             self._outbound.append(frames)
             self._outbound_bytes += size
-        self._wake()
+        # The socket thread itself sends before it waits.
+        if not on_socket_thread:
+            self._wake()
 
     def _wake(self) -> None:
         # If it would block, the thread has not read the earlier ones yet, so it is awake.
@@ -193,6 +199,8 @@ class Transport:
     def _serve(self, dealer: zmq.Socket[bytes]) -> None:
         poller = zmq.Poller()
         poller.register(self._wake_in, zmq.POLLIN)
+        poller.register(dealer, zmq.POLLIN)
+        was_blocked = False
         deadline = time.monotonic() + WELCOME_TIMEOUT_S
         while True:
             blocked = bool(self._outbound) and not self._flush(dealer)
@@ -201,15 +209,27 @@ class Transport:
             if not self._welcomed and time.monotonic() > deadline:
                 self.refusal = f'No welcome from {self._connection.endpoint} within {WELCOME_TIMEOUT_S:g} s.'
                 return
-            poller.register(dealer, zmq.POLLIN | (zmq.POLLOUT if blocked else 0))
+            if blocked is not was_blocked:
+                poller.modify(dealer, zmq.POLLIN | (zmq.POLLOUT if blocked else 0))
+                was_blocked = blocked
             self._leave_if_orphaned()
-            ready = dict(poller.poll(1000))
+            ready = dict(poller.poll(ACCEPT_MS if self._unacknowledged else 1000))
             if self._wake_in.fileno() in ready:
                 self._drain_wake()
             if ready.get(dealer, 0) & zmq.POLLIN:
                 self._receive(dealer)
+            self._acknowledge()
             if self.refusal is not None:
                 return
+
+    def _acknowledge(self) -> None:
+        """Says `accepted` for requests that take longer than it takes to say so."""
+        now = time.monotonic()
+        while self._unacknowledged and self._unacknowledged[0][0] <= now:
+            _, id = self._unacknowledged.popleft()
+            with self._room:
+                if id in self._open:
+                    self._send('accepted', id, {}, None)
 
     def _leave_if_orphaned(self) -> None:
         """Ends the process, whatever it computes: nobody would ever ask for the result."""
@@ -220,9 +240,8 @@ class Transport:
         os._exit(PARENT_GONE)
 
     def _drain_wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while self._wake_in.recv(4096):
-                pass
+        # Whatever is left wakes the thread once more.
+        self._wake_in.recv(4096)
 
     def _flush(self, dealer: zmq.Socket[bytes]) -> bool:
         """Sends what is queued; false if the peer takes no more for now."""
@@ -244,9 +263,12 @@ class Transport:
         """Takes what has arrived, a bounded number at a time so that sending is not starved."""
         for _ in range(64):
             try:
-                frames = dealer.recv_multipart(flags=zmq.NOBLOCK)
+                frames: list[bytes | memoryview] = [dealer.recv(flags=zmq.NOBLOCK)]
             except zmq.Again:
                 return
+            if dealer.get(zmq.RCVMORE):
+                # Large: not copied before they are joined.
+                frames.extend(frame.buffer for frame in dealer.recv_multipart(copy=False))
             self._heard = time.monotonic()
             try:
                 header, blobs = decode_message(frames)
@@ -304,5 +326,5 @@ class Transport:
             job = Job(header.id, header.op, header.body, blobs, self._send, self._pulse)
             with self._room:
                 self._open[header.id] = job
-            self._send('accepted', header.id, {}, None)
             self._jobs.put(job)
+            self._unacknowledged.append((time.monotonic() + ACCEPT_MS / 1000, header.id))

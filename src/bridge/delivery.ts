@@ -72,12 +72,10 @@ export class Delivery {
       call.wireEnded()
       return
     }
-    const late = new ElenchusError(
-      'deadline_exceeded',
-      `${call.op} did not end within its deadline of ${deadlineS} s.`,
-      { details: { op: call.op, deadlineS } },
+    const timer = setTimeout(
+      () => call.giveUp(late(call.op, deadlineS)),
+      Math.min(deadlineS * 1000, LONGEST_TIMER_MS),
     )
-    const timer = setTimeout(() => call.giveUp(late), Math.min(deadlineS * 1000, LONGEST_TIMER_MS))
     this.#open.set(call.id, {
       call,
       frames,
@@ -194,6 +192,13 @@ export class Delivery {
 
 function cancelFrames(id: string): readonly Uint8Array[] {
   return encodeMessage({ kind: 'cancel', id, body: {} })
+}
+
+function late(op: string, deadlineS: number): ElenchusError {
+  const details = { op, deadlineS }
+  return new ElenchusError('deadline_exceeded', `${op} did not end within its deadline of ${deadlineS} s.`, {
+    details,
+  })
 }
 
 function stray(message: IncomingMessage): ElenchusError {

@@ -79,7 +79,8 @@ export function decodeBlobs(descriptions: readonly BlobDescription[], frames: re
 }
 
 function joined(pieces: readonly Uint8Array[], size: number): ArrayBuffer {
-  const bytes = new Uint8Array(size)
+  // Not zeroed first: every byte is written.
+  const bytes = Buffer.allocUnsafeSlow(size)
   let at = 0
   for (const piece of pieces) {
     bytes.set(piece, at)
