@@ -92,15 +92,15 @@ def test_pings_are_answered_and_the_beat_grows_during_a_long_request(worker: Orc
 
 def test_cancel_ends_generation_within_a_few_steps(worker: Orchestrator) -> None:
     id = worker.send('generate', long_generation())
-    assert worker.receive().kind == 'accepted'
-    time.sleep(0.2)
-    started = time.monotonic()
+    assert worker.receive().id == id
     worker.send_raw(encode_message('cancel', id, {}))
-    with pytest.raises(FailedError) as caught:
-        worker.wait(id)
-    assert caught.value.code == 'cancelled'
-    assert caught.value.body['retryable']
-    assert time.monotonic() - started < 0.5
+    messages = [worker.receive()]
+    while messages[-1].kind != 'error':
+        messages.append(worker.receive())
+    assert messages[-1].body['code'] == 'cancelled'
+    assert messages[-1].body['retryable']
+    # Of 400 completions, those that had ended before it was heard.
+    assert len(messages) < 100
     assert messages_for(worker, 0.3) == []
     assert worker.call('stats', {}).body['pid'] > 0
 
@@ -253,7 +253,7 @@ def test_bye_during_a_request_cancels_it(tiny_folder: Path) -> None:
         orchestrator.connect()
         orchestrator.call('model.load', load(tiny_folder))
         id = orchestrator.send('generate', long_generation())
-        assert orchestrator.receive().kind == 'accepted'
+        assert orchestrator.receive().id == id
         orchestrator.send_raw(encode_message('bye', '', {}))
         with pytest.raises(FailedError, match='cancelled'):
             orchestrator.wait(id)
