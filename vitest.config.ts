@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { SlowestFirst } from './tests/support/slowest-first.ts'
 
 export default defineConfig({
   // Examples and the tests of the public API import the package by its name.
@@ -13,6 +15,9 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     // Socket tests need processes of their own: zeromq must never run inside worker_threads.
     pool: 'forks',
+    // Left alone, vitest keeps a core for itself: of two, half of the machine.
+    maxWorkers: availableParallelism(),
+    sequence: { sequencer: SlowestFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     passWithNoTests: false,

@@ -24,15 +24,16 @@ _SHA256_NAME = re.compile(r'^[0-9a-f]{64}$')
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yields a temporary folder beside `path` that takes its name once everything in it is on disk.
 
-    A folder that is there already is replaced. Raises `io_failed`, leaving nothing behind, when the disk
+    A folder that is there already is replaced; what killed processes left of earlier attempts goes. Raises `io_failed`, leaving nothing behind, when the disk
     does not take it.
     """
     target = Path(path)
     scratch = target.with_name(f'.{target.name}.writing-{os.getpid()}')
     replaced = target.with_name(f'.{target.name}.replaced-{os.getpid()}')
     try:
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        scratch.mkdir()
         yield scratch
         for file in sorted(scratch.rglob('*')):
             _sync(file)
@@ -46,6 +47,27 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise WorkerError('io_failed', f'Could not write {target}: {error}', path=str(target)) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sweep(target: Path) -> None:
+    """Deletes what processes that are gone left of writing `target`."""
+    left = re.compile(rf'\.{re.escape(target.name)}\.(?:writing|replaced)-(\d+)')
+    for sibling in list(target.parent.iterdir()):
+        match = left.fullmatch(sibling.name)
+        if match is not None and not _runs(int(match[1])):
+            shutil.rmtree(sibling, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sync(path: Path) -> None:

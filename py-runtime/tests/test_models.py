@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,25 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
             (folder / name).write_text(content)
     assert [file.name for file in target.iterdir()] == ['b']
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_process_left_of_writing_a_folder_goes_with_the_next_attempt(tmp_path: Path) -> None:
+    gone = subprocess.Popen(['true'])
+    gone.wait()
+    for name in (
+        f'.c.writing-{gone.pid}',
+        f'.c.replaced-{gone.pid}',
+        f'.c.writing-{os.getppid()}',
+        '.cc.writing-1',
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'part').touch()
+    with atomic_folder(tmp_path / 'c') as folder:
+        (folder / 'whole').touch()
+    # Another that still writes, and another folder's, are not touched.
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ['c', f'.c.writing-{os.getppid()}', '.cc.writing-1']
+    )
 
 
 def test_a_disk_that_refuses_is_an_error_of_its_own(tmp_path: Path) -> None:
