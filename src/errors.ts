@@ -169,3 +169,13 @@ export function isWorkerFailure(error: unknown): error is ElenchusError {
 export function isErrorCode(value: string): value is ErrorCode {
   return Object.hasOwn(ERROR_CODES, value)
 }
+
+/**
+ * Throws if a signal was aborted: its reason where that is one of our errors, else `cancelled`.
+ * A plain `controller.abort()` of an embedder would otherwise surface as a DOMException without code or hint.
+ */
+export function throwIfCancelled(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted !== true) return
+  const reason: unknown = signal.reason
+  throw ElenchusError.is(reason) ? reason : new ElenchusError('cancelled', `${what} was cancelled.`)
+}

@@ -7,7 +7,7 @@ export {
   type RunPipelineOptions,
   type SummaryOf,
 } from './library/run-pipeline.ts'
-export { openRun, type OpenedRun } from './library/open-run.ts'
+export { openRun, type OpenedRun, type OpenRunOptions } from './library/open-run.ts'
 export { logEvents, type Logger, type LogMethod } from './library/logger.ts'
 
 // Errors and events

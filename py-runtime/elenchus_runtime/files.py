@@ -24,8 +24,8 @@ _SHA256_NAME = re.compile(r'^[0-9a-f]{64}$')
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yields a temporary folder beside `path` that takes its name once everything in it is on disk.
 
-    A folder that is there already is replaced; what killed processes left of earlier attempts goes. Raises `io_failed`, leaving nothing behind, when the disk
-    does not take it.
+    A folder that is there already is replaced; what killed processes left of earlier attempts goes. Raises
+    `io_failed`, leaving nothing behind, when the disk does not take it.
     """
     target = Path(path)
     scratch = target.with_name(f'.{target.name}.writing-{os.getpid()}')

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ElenchusError } from '../errors.ts'
+import { ElenchusError, throwIfCancelled } from '../errors.ts'
 import { WorkerGroup } from '../bridge/group.ts'
 import { checkPython, choosePython } from '../bridge/launchers/python.ts'
 import { spawnLauncher } from '../bridge/launchers/spawn.ts'
@@ -46,7 +46,7 @@ export async function diagnose(options: DoctorOptions = {}): Promise<Diagnosis> 
     if (hello !== undefined) findings.push(versionsFinding(hello))
     findings.push(finding)
   }
-  options.signal?.throwIfAborted()
+  throwIfCancelled(options.signal, 'doctor')
   return { ready: findings.every(({ status }) => status !== 'error'), findings }
 }
 

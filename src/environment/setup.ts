@@ -5,7 +5,7 @@ import { execa } from 'execa'
 import * as z from 'zod'
 import { checkPython } from '../bridge/launchers/python.ts'
 import { interpreterOf, projectEnvironment, userEnvironment } from '../bridge/launchers/python-places.ts'
-import { ElenchusError } from '../errors.ts'
+import { ElenchusError, throwIfCancelled } from '../errors.ts'
 import { writeFileAtomic, writeJsonAtomic } from '../runs/atomic.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { packageFile } from '../runs/versions.ts'
@@ -164,7 +164,7 @@ async function install(python: string, requirements: readonly string[], options:
     },
   )
   if (!installed.failed) return
-  options.signal?.throwIfAborted()
+  throwIfCancelled(options.signal, 'setup')
   throw new ElenchusError('environment', `pip could not install everything:\n${tail(installed)}`, {
     hint: 'Check the network and the package index (PIP_INDEX_URL, or --pip-args), then run `elenchus setup` again.',
   })

@@ -1,11 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ElenchusError } from '../errors.ts'
+import { ElenchusError, throwIfCancelled } from '../errors.ts'
 import { readReport, type ReportOptions } from '../pipelines/report/read.ts'
 import { reportPage } from '../pipelines/report/write.ts'
 import { readRunRecord, type RunRecord } from '../pipelines/run-record.ts'
 import type { Report } from '../report/report.ts'
 import { readJson } from '../runs/manifest.ts'
+
+export interface OpenRunOptions {
+  /** Ends reading, also that of reports made later, with `cancelled`. */
+  readonly signal?: AbortSignal
+}
 
 /** A run's directory, finished or not. */
 export interface OpenedRun {
@@ -21,8 +26,9 @@ export interface OpenedRun {
   reportPage(options?: ReportOptions): Promise<string>
 }
 
-/** Reads a run that this or another process has made. @throws ElenchusError `file_missing` */
-export async function openRun(dir: string): Promise<OpenedRun> {
+/** Reads a run that this or another process has made. @throws ElenchusError `file_missing`, `cancelled` */
+export async function openRun(dir: string, { signal }: OpenRunOptions = {}): Promise<OpenedRun> {
+  throwIfCancelled(signal, 'openRun')
   const isDirectory = await stat(dir).then(
     (stats) => stats.isDirectory(),
     () => false,
@@ -35,7 +41,7 @@ export async function openRun(dir: string): Promise<OpenedRun> {
     record,
     finished: summary !== undefined,
     summary,
-    report: (options) => readReport(dir, options),
-    reportPage: async (options) => reportPage(await readReport(dir, options)),
+    report: (options) => readReport(dir, { signal, ...options }),
+    reportPage: async (options) => reportPage(await readReport(dir, { signal, ...options })),
   }
 }

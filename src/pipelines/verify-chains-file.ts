@@ -1,3 +1,4 @@
+import { throwIfCancelled } from '../errors.ts'
 import type { Entailer } from '../entailment/entailer.ts'
 import type { ChainProblem } from '../logic/chains/judge-chain.ts'
 import { parseTheory } from '../logic/language/theory.ts'
@@ -39,7 +40,7 @@ async function* judged(
   const listed = new Map(problems.map((problem) => [problem.problem_id, problem]))
   const decide = rememberedDecision(entailer)
   for await (const chain of readJsonl(path, chainSchema(listed))) {
-    signal?.throwIfAborted()
+    throwIfCancelled(signal, 'Verifying')
     const problem = chainProblem(chain, listed)
     // The schema lets no chain without a problem pass; the test only tells the compiler.
     if (problem !== null) yield verifier.judge(chain, problem, problem.entailment ?? (await decide(problem)))

@@ -1,3 +1,4 @@
+import { throwIfCancelled } from '../errors.ts'
 import type { Entailer } from '../entailment/entailer.ts'
 import { parseTheory, type TheoryText } from '../logic/language/theory.ts'
 import type { Entailment } from '../logic/truth.ts'
@@ -31,7 +32,7 @@ export async function verifyTraceFile(
   }
   for (const problem of problems ?? []) if (problem.entailment === undefined) await decide(problem)
   for await (const trace of readJsonl(path, foreignTraceSchema)) {
-    signal?.throwIfAborted()
+    throwIfCancelled(signal, 'Verifying')
     await decide(trace)
   }
   const verifier = new TraceVerifier({
@@ -56,7 +57,7 @@ async function* judged(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ForeignTrace> {
   for await (const trace of readJsonl(path, foreignTraceSchema)) {
-    signal?.throwIfAborted()
+    throwIfCancelled(signal, 'Verifying')
     yield verifier.judge(trace)
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import * as z from 'zod'
+import { throwIfCancelled } from '../errors.ts'
 import type { StepResult, TrainBatch, TrainingSession } from '../backends/backend.ts'
 import type { OptimisationConfig } from '../config/training.ts'
 import type { EventSink } from '../runs/events.ts'
@@ -56,7 +57,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
   let totals = before
   await using metrics = await MetricsWriter.open(join(loop.dir, 'metrics.jsonl'), { afterStep: start })
   for (let step = start + 1; step <= total; step++) {
-    loop.signal?.throwIfAborted()
+    throwIfCancelled(loop.signal, 'Training')
     const learningRate = learningRateAt(step, total, config)
     const began = performance.now()
     const last = await session.step({ step, learningRate, batch: loop.batchAt(step) })

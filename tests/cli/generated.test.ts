@@ -1,15 +1,23 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { createProgram } from '../../src/cli/program.ts'
+import { cliReference } from '../../src/cli/reference.ts'
 import { CONFIG_KINDS, configJsonSchema } from '../../src/config/json-schema.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
 /** Files that are made from the sources; `npm run generate` makes them again. */
-const GENERATED: readonly (readonly [string, () => string])[] = CONFIG_KINDS.map((kind) => [
-  `configs/schema/${kind}.schema.json`,
-  () => `${JSON.stringify(configJsonSchema(kind), undefined, 2)}\n`,
-])
+const GENERATED: readonly (readonly [string, () => string])[] = [
+  ...CONFIG_KINDS.map(
+    (kind) =>
+      [
+        `configs/schema/${kind}.schema.json`,
+        () => `${JSON.stringify(configJsonSchema(kind), undefined, 2)}\n`,
+      ] as const,
+  ),
+  ['docs/cli.md', () => cliReference(createProgram())],
+]
 
 test.each(GENERATED)('%s is what the sources give (otherwise: npm run generate)', async (file, make) => {
   const path = join(ROOT, file)

@@ -1,12 +1,8 @@
 import { CommanderError, type Command } from 'commander'
 import { normaliseFlags } from '../../src/cli/flags.ts'
 import { createProgram } from '../../src/cli/program.ts'
+import { leaves } from '../../src/cli/reference.ts'
 import { refuseTypos } from '../../src/cli/typos.ts'
-
-/** Every command of a program that does something. */
-export function leaves(command: Command): Command[] {
-  return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves)
-}
 
 /** The program of the command line, whose commands do nothing, and which prints nothing. */
 function inertProgram(): Command {

@@ -1,7 +1,7 @@
 import { type IncomingMessage, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ElenchusError } from '../../errors.ts'
+import { ElenchusError, throwIfCancelled } from '../../errors.ts'
 import { type Asked, httpFailed, refusal, unreachable } from './failures.ts'
 
 export interface HttpOptions {
@@ -184,7 +184,5 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return
-  const reason: unknown = signal.reason
-  throw ElenchusError.is(reason) ? reason : new ElenchusError('cancelled', 'generate was cancelled.')
+  throwIfCancelled(signal, 'generate')
 }

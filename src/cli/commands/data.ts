@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { questionGeneratorSchema } from '../../config/abel.ts'
 import { generatorSchema } from '../../config/oak.ts'
 import { createEntailer } from '../../entailment/entailer.ts'
-import { ElenchusError } from '../../errors.ts'
+import { ElenchusError, throwIfCancelled } from '../../errors.ts'
 import { parseTheory } from '../../logic/language/theory.ts'
 import { loadProblemFiles, loadProblems } from '../../pipelines/problem-files.ts'
 import { annotateProblem, annotateProblems } from '../../problems/annotate.ts'
@@ -125,7 +125,7 @@ function convertCommand(): Command {
         await using entailer = createEntailer()
         const converted: Problem[] = []
         for (const problem of problems) {
-          signal.throwIfAborted()
+          throwIfCancelled(signal, 'Converting')
           const theory = parseTheory(problem)
           const entailment =
             problem.entailment ?? (theory.ok ? (await entailer.decide(theory)).entailment : undefined)

@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path'
+import { throwIfCancelled } from '../../errors.ts'
 import type { Report, RunFacts, StageFacts } from '../../report/report.ts'
 import { readRunRecord, type RunRecord } from '../run-record.ts'
 import { chooseRecords } from './choose.ts'
@@ -12,15 +13,21 @@ import { type FoundStage, type Scan, scanRun } from './scan.ts'
 export interface ReportOptions {
   /** Records in the trace viewer, about. @default 300 */
   readonly maxRecords?: number
+  /** Gives up between two files. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
  * Everything that a report shows of a run's directory, finished or not. Reads only; may run while somebody
  * else writes there. Figures are computed from the records, not taken from summaries.
  *
- * @throws ElenchusError `file_missing` if there is no run; `record_invalid` for a damaged file; `io_failed`.
+ * @throws ElenchusError `file_missing` if there is no run; `cancelled`; `record_invalid` for a damaged file; `io_failed`.
  */
-export async function readReport(dir: string, { maxRecords = 300 }: ReportOptions = {}): Promise<Report> {
+export async function readReport(
+  dir: string,
+  { maxRecords = 300, signal }: ReportOptions = {},
+): Promise<Report> {
+  throwIfCancelled(signal, 'The report')
   const root = resolve(dir)
   const [scan, record] = [await scanRun(root), await readRunRecord(root)]
   const evaluations = await readEvaluations(scan)
@@ -28,10 +35,12 @@ export async function readReport(dir: string, { maxRecords = 300 }: ReportOption
   const samples = []
   const pairs = []
   for (const source of scan.files) {
+    throwIfCancelled(signal, 'The report')
     if (source.kind === 'metrics') curves.push(await readCurve(source))
     else if (source.kind === 'traces' || source.kind === 'rollouts') samples.push(await readSamples(source))
     else if (source.kind === 'pairs') pairs.push(await readPairs(source))
   }
+  throwIfCancelled(signal, 'The report')
   const totals = new Map<string, number>([
     ...evaluations.map(({ evaluation }) => [evaluation.file, evaluation.tokens.n] as const),
     ...samples.map(({ sample }) => [sample.file, sample.samples] as const),

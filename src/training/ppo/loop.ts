@@ -3,7 +3,7 @@ import * as z from 'zod'
 import type { PolicyRef, Score, TrainingSession, Trajectory } from '../../backends/backend.ts'
 import type { StageContext } from '../../backends/context.ts'
 import type { PpoConfig } from '../../config/ppo.ts'
-import { ElenchusError } from '../../errors.ts'
+import { ElenchusError, throwIfCancelled } from '../../errors.ts'
 import type { ArithmeticQuestion } from '../../problems/arithmetic/question.ts'
 import { MetricsWriter } from '../../runs/metrics.ts'
 import { restoreNewest, saveCheckpoint } from '../checkpoints.ts'
@@ -64,7 +64,7 @@ export async function runPpoLoop(loop: PpoLoop): Promise<PpoOutcome> {
     afterStep: state.iteration,
   })
   while (state.questions < config.n_samples) {
-    context.signal?.throwIfAborted()
+    throwIfCancelled(context.signal, 'Training')
     const before = state
     state = await iterate(loop, state)
     const { last } = state
