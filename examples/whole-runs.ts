@@ -20,6 +20,7 @@ import {
   type OakSummary,
   type OpenedRun,
   openRun,
+  type OpenRunOptions,
   parseOverride,
   type PipelineConfig,
   type PipelineRun,
@@ -76,9 +77,12 @@ export async function ownSettings(path: string): Promise<OakConfig | AbelConfig>
   return path.includes('abel') ? loadConfig(path, abelSchema) : loadConfig(path, oakSchema)
 }
 
-/** What a run has left, finished or not: its summary, and its report as one HTML page. */
-export async function leftBy(dir: string): Promise<{ finished: boolean; summary: unknown; page: string }> {
-  const run: OpenedRun = await openRun(dir)
+/** What a run has left, finished or not: its summary, and its report as one HTML page. A `signal` ends the reading. */
+export async function leftBy(
+  dir: string,
+  options: OpenRunOptions = {},
+): Promise<{ finished: boolean; summary: unknown; page: string }> {
+  const run: OpenedRun = await openRun(dir, options)
   return { finished: run.finished, summary: run.summary, page: await run.reportPage() }
 }
 

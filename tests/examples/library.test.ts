@@ -174,6 +174,9 @@ describe.skipIf(workerPython === null)('on real workers', { timeout: 300_000 }, 
     const left = await leftBy(oak.output)
     expect(left).toMatchObject({ finished: true, summary: { held_out: 4 } })
     expect(left.page).toContain('<html')
+    await expect(leftBy(oak.output, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'cancelled',
+    })
 
     const abel = await configured(CONFIGS.abel, [
       `output=${join(folder, 'whole-abel')}`,
