@@ -174,8 +174,10 @@ def test_two_ranks_train_an_adapter_as_one_does(tiny_folder: Path, tmp_path: Pat
     assert_as_on_one(ranks, run(tiny_folder, case, None))
 
 
-@pytest.mark.parametrize('sharding', ['none', 'fsdp2'])
-@pytest.mark.parametrize('name', ['sft', 'ppo'])
+@pytest.mark.parametrize(
+    ('name', 'sharding'),
+    [('sft', 'none'), ('sft', 'fsdp2'), ('dpo', 'fsdp2'), ('ppo', 'none'), ('ppo', 'fsdp2')],
+)
 def test_two_ranks_train_all_weights_as_one_does(
     tiny_folder: Path, tmp_path: Path, name: str, sharding: str
 ) -> None:
