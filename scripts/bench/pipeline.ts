@@ -27,6 +27,7 @@ const timingSchema = z.object({
   worker_seconds: z.number(),
   wire_seconds: z.number(),
   typescript_seconds: z.number(),
+  workers_busy: z.number().nullable(),
 })
 type Timing = z.infer<typeof timingSchema>
 const eventSchema = z.object({
@@ -74,12 +75,14 @@ function rowsOf(events: readonly Event[]): Row[] {
 
 function totalOf(rows: readonly Row[]): Row {
   const sum = (of: (row: Row) => number): number => rows.reduce((total, row) => total + of(row), 0)
+  const busy = sum((row) => row.worker_seconds * (row.workers_busy ?? 0))
   return rowOf('all stages', {
     wall_seconds: sum((row) => row.wall_seconds),
     start_seconds: sum((row) => row.start_seconds),
     worker_seconds: sum((row) => row.worker_seconds),
     wire_seconds: sum((row) => row.wire_seconds),
     typescript_seconds: sum((row) => row.typescript_seconds),
+    workers_busy: busy / sum((row) => row.worker_seconds),
   })
 }
 
@@ -121,6 +124,7 @@ try {
         worker: seconds(row.worker_seconds),
         wire: seconds(row.wire_seconds),
         typescript: seconds(row.typescript_seconds),
+        'workers busy %': (100 * (row.workers_busy ?? 0)).toFixed(0),
         'not worker %': (100 * row.orchestration).toFixed(1),
       })),
     )

@@ -250,8 +250,10 @@ export interface BackendUsage {
   readonly startSeconds: number
   /** At least one request was under way. */
   readonly requestSeconds: number
-  /** A worker was serving a request that has ended; the mean over workers. */
+  /** At least one worker was serving a request that has ended. */
   readonly workerSeconds: number
+  /** What workers spent on requests that have ended; the mean over them. */
+  readonly meanWorkerSeconds: number
 }
 
 export interface ModelBackend extends AsyncDisposable {

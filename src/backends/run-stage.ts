@@ -2,17 +2,19 @@ import { openStage, type StageRun, type StageSpec } from '../runs/stage.ts'
 import type { BackendUsage, ModelBackend } from './backend.ts'
 import type { StageContext } from './context.ts'
 
-/** Where the wall time of a stage went, of the attempt that finished it. The four parts add up to `wall_seconds`. */
+/** Where the wall time of a stage went, of the attempt that finished it. Four parts add up to `wall_seconds`. */
 export interface StageTiming {
   readonly wall_seconds: number
   /** Starting workers, their imports included. */
   readonly start_seconds: number
-  /** Workers served requests; the mean over them. */
+  /** At least one worker served a request. */
   readonly worker_seconds: number
-  /** Requests were under way, and no worker served them: encoding, transport, waiting for one another. */
+  /** Requests were under way, and no worker served any: encoding and transport. */
   readonly wire_seconds: number
   /** No request was under way: everything of this side that overlaps with nothing. */
   readonly typescript_seconds: number
+  /** Share of `worker_seconds` that a worker served, 0..1, the mean over workers; null where none served. */
+  readonly workers_busy: number | null
 }
 
 /** Added to a stage's own summary. Null of a backend that does not tell how its time is spent. */
@@ -64,14 +66,16 @@ class StageClock {
     const wall = (performance.now() - this.#began) / 1000
     const start = after.startSeconds - before.startSeconds
     const requests = after.requestSeconds - before.requestSeconds
-    // Several workers that are busy in turns: their mean is less than the time in which any was.
+    // Told in two clocks: a worker's own, and that of its requests.
     const worker = Math.min(after.workerSeconds - before.workerSeconds, requests)
+    const mean = after.meanWorkerSeconds - before.meanWorkerSeconds
     return {
       wall_seconds: wall,
       start_seconds: start,
       worker_seconds: worker,
       wire_seconds: requests - worker,
       typescript_seconds: Math.max(0, wall - start - requests),
+      workers_busy: worker > 0 ? Math.min(1, mean / worker) : null,
     }
   }
 }

@@ -11,7 +11,7 @@ import type { Hello } from './protocol/control.ts'
 import type { Op, OpMap } from './protocol/ops.ts'
 import { WorkerSocket } from './router.ts'
 import { SocketDirectory } from './socket-directory.ts'
-import { UnderWay } from './under-way.ts'
+import { Covered, UnderWay } from './under-way.ts'
 
 export interface WorkerGroupOptions {
   readonly launcher: Launcher
@@ -60,9 +60,11 @@ export class WorkerGroup implements AsyncDisposable {
   readonly #links = new Map<string, WorkerLink>()
   #waiting: OpenCall[] = []
   readonly #underWay = new UnderWay()
-  /** Of all workers together. */
+  /** Seconds of all workers together. */
   #servedS = 0
-  #importS = 0
+  /** When any worker served, and when any served or imported. */
+  readonly #served = new Covered()
+  readonly #occupied = new Covered()
   /** Who serves a call; entries last until its credits are free. */
   readonly #serving = new Map<OpenCall, WorkerLink>()
   #socket: WorkerSocket | null = null
@@ -168,8 +170,10 @@ export class WorkerGroup implements AsyncDisposable {
       send: async (frames) => (await this.#socket?.send(routingId, frames)) ?? false,
       onChange: () => this.#scheduleDeal(),
       onAnswered: ({ servedS, importS }) => {
+        const now = performance.now() / 1000
         this.#servedS += servedS
-        this.#importS += importS
+        this.#served.add(now - servedS, now)
+        this.#occupied.add(now - servedS - importS, now)
       },
     })
     for (const [id, earlier] of this.#links) if (earlier.rank === rank) this.#links.delete(id)
@@ -178,14 +182,15 @@ export class WorkerGroup implements AsyncDisposable {
   }
 
   /**
-   * Seconds since the start: during which any request was under way; and, the mean over workers, that they imported
-   * libraries and spent on requests that have ended.
+   * Seconds since the start: during which any request was under way, workers only imported libraries, any worker served a
+   * request that has ended; and the mean over workers of what they spent on those.
    */
-  get usage(): Record<'requestSeconds' | 'importSeconds' | 'workerSeconds', number> {
+  get usage(): Record<'requestSeconds' | 'importSeconds' | 'workerSeconds' | 'meanWorkerSeconds', number> {
     return {
       requestSeconds: this.#underWay.seconds,
-      importSeconds: this.#importS / this.size,
-      workerSeconds: this.#servedS / this.size,
+      importSeconds: this.#occupied.total - this.#served.total,
+      workerSeconds: this.#served.total,
+      meanWorkerSeconds: this.#servedS / this.size,
     }
   }
 

@@ -62,6 +62,8 @@ const SPECIAL_TOKENS = { eos: '<eos>', pad: '<pad>' } as const
 /** The byte alphabet stands first in a vocabulary made on the spot, then the special tokens. */
 const BYTES = 256
 const RESTARTS = 3
+/** Before any worker was started. */
+const NO_USAGE = { requestSeconds: 0, importSeconds: 0, workerSeconds: 0, meanWorkerSeconds: 0 }
 
 /** The backend over our own workers. They start when something needs them and stay until disposal. */
 export function createTorchBackend(options: TorchBackendOptions): TorchBackend {
@@ -220,13 +222,13 @@ class Torch implements TorchBackend {
   }
 
   usage(): BackendUsage {
-    const usage = this.#running?.usage ?? { requestSeconds: 0, importSeconds: 0, workerSeconds: 0 }
-    const { requestSeconds, importSeconds, workerSeconds } = usage
+    const usage = this.#running?.usage ?? NO_USAGE
+    const { importSeconds, requestSeconds, ...workers } = usage
     return {
       startSeconds: this.#startSeconds + importSeconds,
       // While a worker imports, its first request waits.
       requestSeconds: Math.max(0, requestSeconds - importSeconds),
-      workerSeconds,
+      ...workers,
     }
   }
 
