@@ -113,13 +113,13 @@ export function createService(options: {
   return app
 }
 
-/** Keeps the events for readers who come later; of a stage's progress, the latest. */
+/** Keeps the events for readers who come later; of a stage's progress and of the workers' states, the latest. */
 async function follow(job: Job): Promise<void> {
   try {
     for await (const event of job.run) {
       const last = job.events.at(-1)
-      if (event.type === 'progress' && last?.type === 'progress' && last.stage === event.stage)
-        job.events.pop()
+      const passes = event.type === 'progress' || event.type === 'workers'
+      if (passes && last?.type === event.type && last.stage === event.stage) job.events.pop()
       job.events.push(event)
       for (const send of job.readers) send(event)
     }

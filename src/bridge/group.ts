@@ -12,6 +12,7 @@ import type { Op, OpMap } from './protocol/ops.ts'
 import { WorkerSocket } from './router.ts'
 import { SocketDirectory } from './socket-directory.ts'
 import { Covered, UnderWay } from './under-way.ts'
+import { StateReporter, type WorkerStates } from './worker-states.ts'
 
 export interface WorkerGroupOptions {
   readonly launcher: Launcher
@@ -26,6 +27,8 @@ export interface WorkerGroupOptions {
   readonly restarts?: number
   /** Seconds between pings. */
   readonly heartbeatS?: number
+  /** Told when workers start, work, rest or end. */
+  readonly onWorkers?: ((states: WorkerStates) => void) | undefined
 }
 
 /** A worker that is ready for requests. */
@@ -60,6 +63,7 @@ export class WorkerGroup implements AsyncDisposable {
   readonly #links = new Map<string, WorkerLink>()
   #waiting: OpenCall[] = []
   readonly #underWay = new UnderWay()
+  readonly #reporter: StateReporter | null
   /** Seconds of all workers together. */
   #servedS = 0
   /** When any worker served, and when any served or imported. */
@@ -78,6 +82,8 @@ export class WorkerGroup implements AsyncDisposable {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.#heartbeatS = options.heartbeatS ?? HEARTBEAT_S
     this.size = options.ranks ?? options.launcher.defaultRanks
+    const { onWorkers } = options
+    this.#reporter = onWorkers === undefined ? null : new StateReporter(() => this.states, onWorkers)
   }
 
   /**
@@ -111,6 +117,7 @@ export class WorkerGroup implements AsyncDisposable {
     this.#ticking = setInterval(() => {
       for (const link of this.#links.values()) link.tick()
     }, this.#heartbeatS * 1000)
+    this.#reporter?.changed()
     const links = await this.#launch(
       Array.from({ length: this.size }, (_, rank) => rank),
       0,
@@ -199,6 +206,17 @@ export class WorkerGroup implements AsyncDisposable {
     return this.#slots.flatMap(({ link }) => (link.hello === null ? [] : [link.hello]))
   }
 
+  get states(): WorkerStates {
+    const states = { starting: this.size - this.#slots.length, busy: 0, idle: 0, down: 0 }
+    for (const { link, restarting } of this.#slots) {
+      if (restarting !== null || link.state === 'starting') states.starting += 1
+      else if (link.state !== 'ready') states.down += 1
+      else if (link.load > 0) states.busy += 1
+      else states.idle += 1
+    }
+    return states
+  }
+
   /**
    * The worker of a rank, started again if it has died and the group may do so.
    * @throws ElenchusError the failure that ended it, if it may not.
@@ -223,6 +241,7 @@ export class WorkerGroup implements AsyncDisposable {
       this.#scheduleDeal()
     })
     for (const each of slots) each.restarting = restarting
+    this.#reporter?.changed()
   }
 
   /** Where the workers may meet, under a name that no other meeting has. */
@@ -294,6 +313,7 @@ export class WorkerGroup implements AsyncDisposable {
       this.#dealScheduled = false
       const full = new Set<WorkerLink>()
       this.#waiting = this.#waiting.filter((call) => !call.settled && !this.#place(call, full))
+      this.#reporter?.changed()
     })
   }
 
@@ -337,6 +357,7 @@ export class WorkerGroup implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#reporter?.close()
     for (const call of this.#waiting) call.fail(closedError())
     await Promise.allSettled(this.#slots.map(async ({ restarting }) => restarting))
     await Promise.all(Array.from(this.#links.values(), (link) => link.close()))

@@ -1,4 +1,4 @@
-import type { EventSink, Progress, RunEvent } from '../runs/events.ts'
+import type { EventSink, Progress, RunEvent, WorkersChanged } from '../runs/events.ts'
 
 /** How a command shows what its stages do. */
 export interface ProgressDisplay {
@@ -34,7 +34,7 @@ const LOG_MS = 10_000
 
 /**
  * The display that fits: `json` documents; on a terminal one live line per running stage, with rate, time
- * left and key metric, below the lines that stay; in a log (or `TERM=dumb`) plain lines, progress every
+ * left, key metric and what the workers do, below the lines that stay; in a log (or `TERM=dumb`) plain lines, progress every
  * ten seconds. Colours on a terminal only, and not with `NO_COLOR`.
  */
 export function createProgress(options: ProgressOptions): ProgressDisplay {
@@ -76,7 +76,7 @@ function logDisplay(stream: ProgressStream, now: () => number): ProgressDisplay 
         shown.set(event.stage, now())
       } else if (now() - (shown.get(event.stage) ?? 0) >= LOG_MS) {
         shown.set(event.stage, now())
-        stream.write(`${stages.line(event.stage)}\n`)
+        stream.write(`${[stages.line(event.stage), ...stages.workers()].join('  ')}\n`)
       }
     },
     note: (text) => void stream.write(`${oneLine(text)}\n`),
@@ -92,7 +92,7 @@ function liveDisplay(stream: ProgressStream, paint: Paint, now: () => number): P
   const erase = (): string => (drawn === 0 ? '' : `\x1b[${drawn}A\x1b[0J`)
   const draw = (above = ''): void => {
     const width = (stream.columns ?? 80) - 1
-    const lines = stages.running().map((stage) => `${stages.line(stage).slice(0, width)}\n`)
+    const lines = withWorkers(stages, width).map((line) => `${line.slice(0, width)}\n`)
     stream.write(erase() + above + lines.join(''))
     drawn = lines.length
     drawnAt = now()
@@ -118,6 +118,17 @@ function liveDisplay(stream: ProgressStream, paint: Paint, now: () => number): P
   }
 }
 
+/** A line per running stage. The workers serve all of them: behind the last, or below it where that is too long. */
+function withWorkers(stages: Stages, width: number): string[] {
+  const lines = stages.running().map((stage) => stages.line(stage))
+  const last = lines.pop()
+  // Before the first stage there is at least this to be seen: workers take their time.
+  if (last === undefined) return stages.starting() ? stages.workers() : []
+  const whole = [last, ...stages.workers()].join('  ')
+  if (whole.length <= width) return [...lines, whole]
+  return [...lines, last, ...stages.workers().map((text) => `  ${text}`)]
+}
+
 type Paint = (code: 1 | 31 | 32 | 33, text: string) => string
 
 interface StageState {
@@ -130,6 +141,7 @@ interface StageState {
 /** Follows the events of the stages that run, and words them. */
 class Stages {
   readonly #states = new Map<string, StageState>()
+  #workers: WorkersChanged | undefined
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -153,6 +165,9 @@ class Stages {
         state.latest = event
         return undefined
       }
+      case 'workers':
+        this.#workers = event
+        return undefined
       case 'metric':
         return `${paint(1, name)}: ${describeValues(event.values)}`
       case 'warning':
@@ -187,6 +202,21 @@ class Stages {
     }
     if (metric !== undefined) parts.push(describeValues({ [metric.name]: metric.value }))
     return parts.join('  ')
+  }
+
+  starting(): boolean {
+    return (this.#workers?.starting ?? 0) > 0
+  }
+
+  /** "2 workers: 1 busy, 1 starting", once anything is known of them. */
+  workers(): string[] {
+    if (this.#workers === undefined) return []
+    const { starting, busy, idle, down } = this.#workers
+    const states = Object.entries({ busy, idle, starting, down }).filter(([, number]) => number > 0)
+    const all = starting + busy + idle + down
+    return [
+      `${all} ${all === 1 ? 'worker' : 'workers'}: ${states.map(([name, number]) => `${number} ${name}`).join(', ')}`,
+    ]
   }
 
   #state(stage: string): StageState {

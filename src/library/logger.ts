@@ -16,13 +16,17 @@ export interface Logger {
   readonly fatal: LogMethod
 }
 
-/** A sink that writes each event to a logger: progress as `debug`, warnings as `warn`, failures as `error`. */
+/** A sink that writes each event to a logger: progress and workers as `debug`, warnings as `warn`, failures as `error`. */
 export function logEvents(logger: Logger): EventSink {
   return (event) => {
     const { stage } = event
     switch (event.type) {
       case 'progress':
         return logger.debug(event, `${stage}: ${event.done} of ${event.total ?? '?'} ${event.unit}`)
+      case 'workers': {
+        const { starting, busy, idle, down } = event
+        return logger.debug(event, `workers: ${starting} starting, ${busy} busy, ${idle} idle, ${down} down`)
+      }
       case 'metric':
         return logger.info(event, `${stage}: metrics`)
       case 'warning':

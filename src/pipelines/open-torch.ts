@@ -22,5 +22,6 @@ export function openTorch(
     ...(config.num_processes !== undefined && { ranks: config.num_processes }),
     logDirectory: options.logDirectory,
     onWarning: (message) => options.events({ type: 'warning', stage: 'backend', message }),
+    onWorkers: (states) => options.events({ type: 'workers', stage: 'backend', ...states }),
   })
 }

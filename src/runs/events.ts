@@ -1,5 +1,12 @@
 /** What a run tells while it works; for the command line, for logs, and for embedders. Plain JSON. */
-export type RunEvent = StageStarted | Progress | MetricReported | Warning | StageFinished | StageFailed
+export type RunEvent =
+  | StageStarted
+  | Progress
+  | WorkersChanged
+  | MetricReported
+  | Warning
+  | StageFinished
+  | StageFailed
 
 interface StageEvent {
   /** Names the stage within its run: "dpo", "iter2/traces". */
@@ -21,6 +28,19 @@ export interface Progress extends StageEvent {
   readonly unit: string
   /** The one number worth watching. */
   readonly metric?: { readonly name: string; readonly value: number }
+}
+
+/** How many workers of ours are in which state; told when it has changed, once a second at most. */
+export interface WorkersChanged extends StageEvent {
+  readonly type: 'workers'
+  /** Workers outlive stages. */
+  readonly stage: 'backend'
+  /** Being started, for the first time or again. */
+  readonly starting: number
+  readonly busy: number
+  readonly idle: number
+  /** Ended, and not started again so far. */
+  readonly down: number
 }
 
 /** Numbers of the stage as a whole, such as an evaluation's accuracy. */
@@ -66,8 +86,8 @@ export function fanOut(...sinks: readonly EventSink[]): EventSink {
  *     void runOak({ ..., events: events.sink }).finally(() => events.end())
  *     for await (const event of events) ...
  *
- * One consumer. A slow one holds nothing up and fills no memory: of a stage's progress only the latest
- * waits, everything else is kept.
+ * One consumer. A slow one holds nothing up and fills no memory: of a stage's progress, and of the workers'
+ * states, only the latest wait; everything else is kept.
  */
 export class EventStream implements AsyncIterable<RunEvent> {
   #waiting: RunEvent[] = []
@@ -76,10 +96,10 @@ export class EventStream implements AsyncIterable<RunEvent> {
 
   readonly sink: EventSink = (event) => {
     if (this.#ended) return
-    if (event.type === 'progress') {
+    if (event.type === 'progress' || event.type === 'workers') {
       // Superseded only if nothing else of that stage came between, so that order stays true.
       const last = this.#waiting.findLastIndex((waiting) => waiting.stage === event.stage)
-      if (this.#waiting[last]?.type === 'progress') this.#waiting.splice(last, 1)
+      if (this.#waiting[last]?.type === event.type) this.#waiting.splice(last, 1)
     }
     this.#waiting.push(event)
     this.#wake?.()

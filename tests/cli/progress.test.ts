@@ -92,6 +92,47 @@ test('live lines are drawn ten times a second at most, and cut to the width', ()
   progress.end()
 })
 
+test('what the workers do stands behind the last stage, or below it where there is no room', () => {
+  const workers = (changes: object): RunEvent => ({
+    type: 'workers',
+    stage: 'backend',
+    starting: 0,
+    busy: 0,
+    idle: 0,
+    down: 0,
+    ...changes,
+  })
+  const screen = new Screen(true, 60)
+  const { progress, clock } = display(screen)
+  const draw = (event: RunEvent): string[] => {
+    clock.ms += 1000
+    progress.events(event)
+    return screen.lines
+  }
+  // Before the first stage, what takes its time is the workers' start.
+  expect(draw(workers({ starting: 1 }))).toEqual(['1 worker: 1 starting'])
+  expect(draw(workers({ idle: 1 }))).toEqual([])
+  draw(started)
+  expect(draw(workers({ busy: 1, starting: 1 })).at(-1)).toBe('traces: 1.0s  2 workers: 1 busy, 1 starting')
+  expect(draw(progressed(5)).slice(1)).toEqual([
+    'traces: 5/1,200 traces  0 %  valid 0.412',
+    '  2 workers: 1 busy, 1 starting',
+  ])
+  draw(workers({ busy: 2 }))
+  expect(draw(finished)).toEqual(['traces: started in out', 'traces: finished in 4.0s, 5 traces'])
+
+  const log = new Screen(false)
+  const plain = display(log)
+  plain.progress.events(started)
+  plain.progress.events(workers({ busy: 1, idle: 2, down: 1 }))
+  plain.clock.ms += 20_000
+  plain.progress.events(progressed(5))
+  expect(log.lines).toEqual([
+    'traces: started in out',
+    'traces: 5/1,200 traces  0 %  valid 0.412  4 workers: 1 busy, 2 idle, 1 down',
+  ])
+})
+
 test('colours are for terminals without NO_COLOR', () => {
   const raw = (screen: Screen, env: Record<string, string>): string => {
     const { progress } = display(screen, { env })

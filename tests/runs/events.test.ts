@@ -34,6 +34,24 @@ test('for one that does not, old progress makes room for new, and nothing else i
   expect(await collect(stream)).toEqual([progress(1000), progress(1000, 'b'), warning('x'), progress(1001)])
 })
 
+test('of the states of workers the latest waits', async () => {
+  const stream = new EventStream()
+  const workers = (busy: number): RunEvent => ({
+    type: 'workers',
+    stage: 'backend',
+    starting: 0,
+    busy,
+    idle: 0,
+    down: 0,
+  })
+  for (let busy = 0; busy < 1000; busy++) {
+    stream.sink(workers(busy))
+    stream.sink(progress(busy))
+  }
+  stream.end()
+  expect(await collect(stream)).toEqual([workers(999), progress(999)])
+})
+
 test('fanOut passes each event to all', () => {
   const seen: string[] = []
   fanOut(

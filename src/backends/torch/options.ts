@@ -1,5 +1,6 @@
 import type { Launcher } from '../../bridge/launcher.ts'
 import type { Limits } from '../../bridge/limits.ts'
+import type { WorkerStates } from '../../bridge/worker-states.ts'
 
 export interface TorchBackendOptions {
   /** Folder or hub name of the base model. It is loaded when it is first needed. */
@@ -30,4 +31,6 @@ export interface TorchBackendOptions {
   readonly limits?: Partial<Limits>
   /** Told once per text, for example about library versions that nobody has tested. */
   readonly onWarning?: (message: string) => void
+  /** Told when workers start, work, rest or end, once a second at most. */
+  readonly onWorkers?: (states: WorkerStates) => void
 }

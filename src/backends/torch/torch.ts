@@ -120,7 +120,7 @@ class Torch implements TorchBackend {
   }
 
   async #start(): Promise<WorkerGroup> {
-    const { launcher, listen, logDirectory, restarts, limits, onWarning } = this.#options
+    const { launcher, listen, logDirectory, restarts, limits, onWarning, onWorkers } = this.#options
     const most = restarts ?? RESTARTS
     const began = performance.now()
     const group = await startPersistently(most, {
@@ -130,6 +130,7 @@ class Torch implements TorchBackend {
       ranks: this.#workers.length,
       restarts: most,
       limits: limits ?? {},
+      onWorkers,
     })
     this.#running = group
     this.#startSeconds += (performance.now() - began) / 1000
