@@ -43,3 +43,17 @@ export function scoreCounterfactual(question: string, text: string, answer: stri
   const score = consistency === null || dependence === null ? null : consistency * dependence
   return { equations, holding, consistency, inputs: used, reaching, dependence, score }
 }
+
+/** How {@link scoreCounterfactual} is asked. */
+export type CounterfactualScorer = typeof scoreCounterfactual
+
+/** The same scores, each text's computed once: for whoever scores the same trajectories with several presets. */
+export function rememberCounterfactuals(): CounterfactualScorer {
+  const known = new Map<string, Counterfactual>()
+  return (question, text, answer) => {
+    const key = JSON.stringify([question, text, answer])
+    const found = known.get(key) ?? scoreCounterfactual(question, text, answer)
+    known.set(key, found)
+    return found
+  }
+}

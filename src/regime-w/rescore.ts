@@ -1,6 +1,5 @@
 import { closenessToMedoid, tokenSequences } from './closeness.ts'
-import { scoreCounterfactual } from './counterfactual.ts'
-import type { Counterfactual } from './counterfactual.ts'
+import { type Counterfactual, type CounterfactualScorer, scoreCounterfactual } from './counterfactual.ts'
 import type { Components, Preset, RewardSettings, RolloutGroup, ScoredGroup, Trajectory } from './group.ts'
 import {
   commonestAnswer,
@@ -31,13 +30,15 @@ const SHAPE = { scale: 0.3, consistency: 0.4, dependence: 0.4, closeness: 0.2 }
  * Scores a rollout group with a preset (DESIGN section 5). Scores that the record carries are replaced, other
  * fields kept; the result depends on neither the order of the trajectories nor on earlier scores.
  * @param settings of `guide` and `trajectory`; `looper8` has its own constants.
+ * @param counterfactual may remember what it was asked before.
  */
 export function rescore(
   group: RolloutGroup,
   preset: Preset,
   settings: RewardSettings = DEFAULT_SETTINGS,
+  counterfactual: CounterfactualScorer = scoreCounterfactual,
 ): ScoredGroup {
-  return preset === 'looper8' ? scoreLooper8(group) : scoreGuide(group, preset, settings)
+  return preset === 'looper8' ? scoreLooper8(group) : scoreGuide(group, preset, settings, counterfactual)
 }
 
 /** `guide`; `trajectory` adds a term of its own per trajectory. */
@@ -45,12 +46,13 @@ function scoreGuide(
   group: RolloutGroup,
   preset: 'guide' | 'trajectory',
   settings: RewardSettings,
+  counterfactual: CounterfactualScorer,
 ): ScoredGroup {
   const { trajectories } = group
   const answers = trajectories.map((trajectory) => normaliseAnswer(trajectory.answer))
   const commonest = commonestAnswer(answers)
   const counterfactuals = trajectories.map((trajectory, index) =>
-    scoreCounterfactual(group.question, trajectory.full_text, answers[index] ?? null),
+    counterfactual(group.question, trajectory.full_text, answers[index] ?? null),
   )
   const scores = {
     s_end: commonest === null ? 0 : commonest.count / trajectories.length,
@@ -60,7 +62,7 @@ function scoreGuide(
   const { s_wm, weights } = weightedMean(scores, GUIDE_WEIGHTS)
   const closeness = preset === 'trajectory' ? closenessToMedoid(tokenSequences(trajectories)) : []
   const components = trajectories.map((trajectory, index): Components => {
-    const counterfactual = counterfactuals[index]
+    const found = counterfactuals[index]
     const agrees = commonest?.unique === true && answers[index] === commonest.answer
     const close = closeness[index] ?? null
     return {
@@ -68,11 +70,11 @@ function scoreGuide(
       coherence: settings.beta_coherence * s_wm,
       agreement: agrees ? settings.beta_agreement : 0,
       length: -(settings.alpha_length * trajectory.num_tokens) / 100,
-      shape: counterfactual === undefined || close === null ? 0 : shapeTerm(counterfactual, close),
-      equations: counterfactual?.equations ?? null,
-      consistency: counterfactual?.consistency ?? null,
-      dependence: counterfactual?.dependence ?? null,
-      counterfactual: counterfactual?.score ?? null,
+      shape: found === undefined || close === null ? 0 : shapeTerm(found, close),
+      equations: found?.equations ?? null,
+      consistency: found?.consistency ?? null,
+      dependence: found?.dependence ?? null,
+      counterfactual: found?.score ?? null,
       closeness: close,
     }
   })

@@ -4,6 +4,7 @@ import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import type { RolloutsConfig } from '../config/rollouts.ts'
 import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { ABEL_PROMPT_VERSION } from '../prompts/abel.ts'
+import { rememberCounterfactuals } from '../regime-w/counterfactual.ts'
 import { type ScoredGroup, scoredGroupSchema } from '../regime-w/group.ts'
 import { rescore } from '../regime-w/rescore.ts'
 import { writeConfigAtomic } from '../runs/atomic.ts'
@@ -56,6 +57,9 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
         seed: input.seed,
         policy,
       })
+      // Scored while others are still being generated; the summary asks for them again, with every preset.
+      const counterfactual = rememberCounterfactuals()
+      const settings = { beta_coherence, beta_agreement, alpha_length }
       const outcome = await collectGroups(context.backend, {
         stage,
         path: input.path,
@@ -66,14 +70,14 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
         marker: config.marker,
         seed: input.seed,
         policy,
-        toRecord: (group) => rescore(group, config.preset, { beta_coherence, beta_agreement, alpha_length }),
+        toRecord: (group) => rescore(group, config.preset, settings, counterfactual),
         events: context.events,
         signal: context.signal,
       })
       const groups: ScoredGroup[] = []
       for await (const group of readJsonl(input.path, scoredGroupSchema)) groups.push(group)
       return {
-        ...summariseRollouts(groups, arms),
+        ...summariseRollouts(groups, arms, counterfactual),
         ...outcome,
         tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
         policy,

@@ -1,3 +1,4 @@
+import { type CounterfactualScorer, rememberCounterfactuals } from '../regime-w/counterfactual.ts'
 import { discrimination } from '../regime-w/discrimination.ts'
 import { PRESETS, type Preset, type ScoredGroup, type ScoredTrajectory } from '../regime-w/group.ts'
 import { rescore } from '../regime-w/rescore.ts'
@@ -57,14 +58,19 @@ export interface RolloutTotals extends ScoreSummary {
 /** Differences in reward that are worth a pair; the default of `--threshold`. */
 const THRESHOLD = 0.01
 
-export function summariseRollouts(groups: readonly ScoredGroup[], arms: readonly Arm[]): RolloutTotals {
+/** @param counterfactual that remembers the trajectories, if they were scored just now. */
+export function summariseRollouts(
+  groups: readonly ScoredGroup[],
+  arms: readonly Arm[],
+  counterfactual?: CounterfactualScorer,
+): RolloutTotals {
   const all = groups.flatMap(({ trajectories }) => trajectories)
   const finishReasons: Record<string, number> = {}
   for (const { finish_reason: reason = 'unknown' } of all) {
     finishReasons[reason] = (finishReasons[reason] ?? 0) + 1
   }
   return {
-    ...summariseScores(groups),
+    ...summariseScores(groups, counterfactual),
     finish_reasons: finishReasons,
     arms: arms.map(({ temperature, topP }, arm) => ({
       arm,
@@ -75,7 +81,10 @@ export function summariseRollouts(groups: readonly ScoredGroup[], arms: readonly
   }
 }
 
-export function summariseScores(groups: readonly ScoredGroup[]): ScoreSummary {
+export function summariseScores(
+  groups: readonly ScoredGroup[],
+  counterfactual: CounterfactualScorer = rememberCounterfactuals(),
+): ScoreSummary {
   return {
     questions: groups.length,
     ...answerTotals(groups.flatMap(({ trajectories }) => trajectories)),
@@ -83,7 +92,7 @@ export function summariseScores(groups: readonly ScoredGroup[]): ScoreSummary {
     all_wrong: groups.filter(({ trajectories }) => !trajectories.some(({ correct }) => correct)).length,
     identical: groups.reduce((sum, { trajectories }) => sum + repeated(trajectories), 0),
     ...groupMeans(groups),
-    told_apart: toldApart(groups),
+    told_apart: toldApart(groups, counterfactual),
   }
 }
 
@@ -111,9 +120,14 @@ function groupMeans(groups: readonly ScoredGroup[]): GroupMeans {
   }
 }
 
-function toldApart(groups: readonly ScoredGroup[]): Record<Preset, ToldApart> {
+function toldApart(
+  groups: readonly ScoredGroup[],
+  counterfactual: CounterfactualScorer,
+): Record<Preset, ToldApart> {
   const of = (preset: Preset): ToldApart => {
-    const rescored = groups.map((group) => rescore(group, preset, group.settings ?? undefined))
+    const rescored = groups.map((group) =>
+      rescore(group, preset, group.settings ?? undefined, counterfactual),
+    )
     const { comparable, share, shareBeyondLength } = discrimination(rescored, THRESHOLD)
     return { comparable, share, share_beyond_length: shareBeyondLength }
   }

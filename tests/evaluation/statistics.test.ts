@@ -2,7 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ElenchusError } from '../../src/errors.ts'
 import { Rng } from '../../src/random.ts'
-import { bootstrapDifference, bootstrapMean, clusterOf } from '../../src/evaluation/statistics-bootstrap.ts'
+import {
+  bootstrapDifference,
+  bootstrapDifferences,
+  bootstrapMean,
+  bootstrapMeans,
+  clusterOf,
+} from '../../src/evaluation/statistics-bootstrap.ts'
 import {
   auc,
   expectedCalibrationError,
@@ -158,6 +164,22 @@ describe('bootstrap over problems', () => {
     expect(() => bootstrapMean([])).toThrow(ElenchusError)
     expect(() => bootstrapMean([clusterOf([]), clusterOf([])])).toThrow(ElenchusError)
     expect(bootstrapMean([clusterOf([]), clusterOf([1])])).toMatchObject({ value: 1, low: 1, high: 1 })
+  })
+
+  test('together, over shared resamples, each is what it is alone, whatever empties or sizes stand beside it', () => {
+    const lists = [
+      before,
+      before.toReversed(),
+      [...before, clusterOf([])],
+      [clusterOf([]), clusterOf([1, 0]), clusterOf([])],
+    ]
+    const options = { seed: 9, resamples: 300 }
+    expect(bootstrapMeans(lists, options)).toEqual(lists.map((list) => bootstrapMean(list, options)))
+    const pairs = lists.map((list) => list.map((a, index) => ({ a, b: list.at(index - 1)! })))
+    expect(bootstrapDifferences(pairs, options)).toEqual(
+      pairs.map((list) => bootstrapDifference(list, options)),
+    )
+    expect(bootstrapMeans([], options)).toEqual([])
   })
 })
 

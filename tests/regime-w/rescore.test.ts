@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { rememberCounterfactuals } from '../../src/regime-w/counterfactual.ts'
 import { rolloutGroupSchema, scoredGroupSchema } from '../../src/regime-w/group.ts'
 import type { RolloutGroup, Trajectory } from '../../src/regime-w/group.ts'
 import { rescore } from '../../src/regime-w/rescore.ts'
@@ -245,4 +246,14 @@ test('unknown fields are kept', () => {
   const scored = rescore(raw, 'guide')
   expect(scored['run']).toBe('x')
   expect(scored.trajectories[0]?.['note']).toBe('y')
+})
+
+test('a scorer that remembers gives the same scores, asked in any order, for texts and answers that differ in little', () => {
+  const counterfactual = rememberCounterfactuals()
+  fc.assert(
+    fc.property(arms, fc.constantFrom('guide', 'looper8', 'trajectory'), (items, preset) => {
+      const sampled = armGroup(items)
+      expect(rescore(sampled, preset, undefined, counterfactual)).toEqual(rescore(sampled, preset))
+    }),
+  )
 })
