@@ -87,7 +87,7 @@ export const ERROR_CODES = {
   out_of_memory: {
     retryable: false,
     exit: 1,
-    hint: 'Reduce --batch-size or --max-length, or add --gradient-checkpointing.',
+    hint: 'Training: lower --micro-batch-tokens or add --gradient-checkpointing, and --resume. Sampling: fewer --max-new-tokens.',
   },
   prompt_too_long: { retryable: false, exit: 1, hint: 'Raise --max-length, or remove the problem.' },
   guard_failed: {

@@ -54,6 +54,7 @@ export async function runQuestionEvaluation(
       stage,
       config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
       inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
+      files: [input.path],
     },
     async (run) => {
       const outcome = await collectGroups(context.backend, {

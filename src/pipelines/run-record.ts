@@ -1,7 +1,7 @@
-import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { writeJsonAtomic } from '../runs/atomic.ts'
+import { lastWritingIn, secondsOf, withEnd } from '../runs/attempts.ts'
 import { readJson } from '../runs/manifest.ts'
 import { redacted } from '../runs/redact.ts'
 import { versions } from '../runs/versions.ts'
@@ -45,7 +45,7 @@ export async function recorded<T>(
 ): Promise<T> {
   const path = join(config.output, 'run.json')
   const before = await readRunRecord(config.output)
-  const earlier = await ended(before?.attempts ?? [], config.output)
+  const earlier = withEnd(before?.attempts ?? [], await lastWritingIn(config.output))
   const attempt: Attempt = { started_at: new Date().toISOString() }
   const record = (attempts: readonly Attempt[]): RunRecord => ({
     format: 1,
@@ -83,24 +83,4 @@ export async function recorded<T>(
 
 async function write(path: string, record: RunRecord): Promise<void> {
   await writeJsonAtomic(path, { ...record, config: redacted(record.config) })
-}
-
-/** Gives an attempt that was killed its end: the last time that anything was written. */
-async function ended(attempts: readonly Attempt[], output: string): Promise<Attempt[]> {
-  const last = attempts.at(-1)
-  if (last === undefined || last.ended_at !== undefined) return [...attempts]
-  let newest = Date.parse(last.started_at)
-  for (const file of await readdir(output, { recursive: true })) {
-    const { mtimeMs } = await stat(join(output, file))
-    newest = Math.max(newest, mtimeMs)
-  }
-  return [...attempts.slice(0, -1), { ...last, ended_at: new Date(newest).toISOString() }]
-}
-
-function secondsOf(attempts: readonly Attempt[]): number {
-  let seconds = 0
-  for (const { started_at, ended_at = started_at } of attempts) {
-    seconds += (Date.parse(ended_at) - Date.parse(started_at)) / 1000
-  }
-  return seconds
 }

@@ -1,3 +1,4 @@
+import * as z from 'zod'
 import { type Grade, gradeOutput } from '../answers/grade.ts'
 import type {
   Completion,
@@ -45,6 +46,9 @@ export type SampledGroup = {
   trajectories: [SampledAnswer, ...SampledAnswer[]]
 }
 
+/** By which a record is known. */
+const recordNameSchema = z.looseObject({ question_id: z.string() })
+
 export interface CollectInput {
   readonly stage: string
   /** JSONL file with one record per question, in question order. */
@@ -78,7 +82,13 @@ export interface CollectOutcome {
  */
 export async function collectGroups(backend: ModelBackend, input: CollectInput): Promise<CollectOutcome> {
   const { questions, arms, events, stage } = input
-  await using writer = await JsonlWriter.open(input.path, { resume: input.resume })
+  const misplaced = (record: unknown, index: number): string | undefined => {
+    const expected = questions[index]?.question_id
+    if (expected === undefined) return `there are ${questions.length} records, and this is one more`
+    const named = recordNameSchema.safeParse(record).data?.question_id === expected
+    return named ? undefined : `the record of ${expected} belongs there`
+  }
+  await using writer = await JsonlWriter.open(input.path, { resume: input.resume, misplaced })
   const done = writer.existing
   // What overtakes a slow question waits here. The questions of a call are fixed, so the bound is their number.
   const ordered = new OrderedWriter(writer, { next: done, capacity: questions.length })

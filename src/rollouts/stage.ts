@@ -29,6 +29,8 @@ export interface RolloutsInput {
 export interface RolloutsSummary extends RolloutTotals, CollectOutcome, Timed {
   readonly policy: PolicyRef
   readonly tokens_per_second: number
+  /** Of this attempt and those before it. */
+  readonly total_seconds: number
 }
 
 /** Answers of a policy to questions, one per arm, scored with a Regime W preset as each group completes. */
@@ -45,6 +47,7 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
       stage,
       config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
       inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
+      files: [input.path],
     },
     async (run) => {
       if (config.arms > 1 && arms.every(({ temperature }) => temperature === 0)) {
@@ -80,6 +83,7 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
         ...summariseRollouts(groups, arms, counterfactual),
         ...outcome,
         tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
+        total_seconds: run.earlierSeconds + outcome.seconds,
         policy,
       }
     },

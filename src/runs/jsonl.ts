@@ -5,7 +5,7 @@ import { ElenchusError } from '../errors.ts'
 import { replaceSynced, syncFolder, temporaryName } from './atomic.ts'
 import { errnoCode, ioError } from './io-error.ts'
 import { toJson } from './json.ts'
-import { readLines } from './lines.ts'
+import { type Line, readLines } from './lines.ts'
 import { describeIssues, invalidLine, lineText, parseLine } from './record-line.ts'
 
 /**
@@ -70,6 +70,8 @@ export interface JsonlWriterOptions {
   readonly resume?: boolean
   /** On resume, the first record for which this is false is removed, and everything after it. */
   readonly keepWhile?: (record: unknown) => boolean
+  /** On resume, what a record is if it is not the one of its place; undefined if it is. Such a file is refused. */
+  readonly misplaced?: (record: unknown, index: number) => string | undefined
 }
 
 /** Records after which a sync begins, at the latest; see also {@link SYNC_AFTER_MS}. */
@@ -111,7 +113,7 @@ export class JsonlWriter implements AsyncDisposable {
 
   /**
    * @throws ElenchusError `run_exists` if the file exists and `resume` is not set; `record_invalid` if a
-   *   line before the last one is damaged; `io_failed`.
+   *   line before the last one is damaged, or another record's; `io_failed`.
    */
   static async open(path: string, options: JsonlWriterOptions = {}): Promise<JsonlWriter> {
     const recovered = options.resume === true ? await recover(path, options) : undefined
@@ -240,15 +242,39 @@ async function recover(path: string, options: JsonlWriterOptions): Promise<Recov
     for (const line of lines) {
       // Only a newline makes a record: without it, even a line that parses may be a part of a longer one.
       if (!line.terminated) return kept
-      const text = lineText(path, line)
-      if (text !== '') {
-        const record = parseLine(path, line, text)
-        if (options.keepWhile?.(record) === false) return kept
-      }
-      kept = { records: kept.records + (text === '' ? 0 : 1), bytes: line.end }
+      const record = recoverRecord(path, line, kept.records, options)
+      if (record === 'unwanted') return kept
+      kept = { records: kept.records + (record === 'blank' ? 0 : 1), bytes: line.end }
     }
   }
   return kept
+}
+
+/** @throws ElenchusError `record_invalid` with the way out: removing the line alone would shift all records behind it. */
+function recoverRecord(
+  path: string,
+  line: Line,
+  index: number,
+  options: JsonlWriterOptions,
+): 'blank' | 'kept' | 'unwanted' {
+  try {
+    const text = lineText(path, line)
+    if (text === '') return 'blank'
+    const record = parseLine(path, line, text)
+    if (options.keepWhile?.(record) === false) return 'unwanted'
+    const other = options.misplaced?.(record, index)
+    if (other !== undefined) throw invalidLine(path, line, text, other)
+    return 'kept'
+  } catch (error) {
+    if (!ElenchusError.is(error)) throw error
+    const whole = line.number - 1
+    const { code, message, details } = error
+    const hint =
+      whole === 0
+        ? `Remove ${path}; --resume makes its records again.`
+        : `Records stand in order, so do not remove this line alone: keep the ${whole} before it (head -n ${whole} ${path} > kept && mv kept ${path}), and --resume makes all others again.`
+    throw new ElenchusError(code, message, { hint, details, cause: error })
+  }
 }
 
 async function cut(handle: FileHandle, length: number): Promise<void> {

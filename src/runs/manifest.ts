@@ -9,7 +9,7 @@ import { redacted } from './redact.ts'
 
 const attemptSchema = z.looseObject({
   started_at: z.iso.datetime(),
-  /** Absent while it runs, and for ever if it was killed. */
+  /** Absent while it runs, and after a kill until the next attempt fills it in. */
   ended_at: z.iso.datetime().optional(),
   host: z.string(),
   pid: z.number().int(),

@@ -3,9 +3,10 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { ElenchusError } from '../errors.ts'
 import { writeJsonAtomic } from './atomic.ts'
+import { lastWritingIn, secondsOf, withEnd } from './attempts.ts'
 import { describeDifferences } from './difference.ts'
 import { ioError } from './io-error.ts'
-import { toJson } from './json.ts'
+import { isPlainObject, toJson } from './json.ts'
 import { FileLock } from './lock.ts'
 import { type Manifest, readJson, readManifest, writeManifest } from './manifest.ts'
 import { redacted } from './redact.ts'
@@ -18,6 +19,10 @@ export interface StageSpec {
   readonly config: unknown
   /** Launcher, devices, ranks: recorded, not compared. */
   readonly placement?: unknown
+  /** Settings of `config` that change nothing but memory or disk use: recorded, and may be others when it is continued. */
+  readonly free?: readonly string[]
+  /** Files of the stage outside of `dir`. */
+  readonly files?: readonly string[]
   /** Name to fingerprint of every input. */
   readonly inputs: Readonly<Record<string, string>>
   /** Continue what is there; without it an existing run is refused. */
@@ -28,6 +33,8 @@ export interface StageSpec {
 export interface StageRun<S = unknown> extends AsyncDisposable {
   readonly dir: string
   readonly state: 'new' | 'resumed' | 'finished'
+  /** For how long attempts before this one worked in it; those that were killed, until they last wrote something. */
+  readonly earlierSeconds: number
   /** What {@link finish} stored; undefined until then. */
   readonly summary: S | undefined
   path(...parts: string[]): string
@@ -56,6 +63,8 @@ export async function openStage<S = unknown>(spec: StageSpec): Promise<StageRun<
   } catch (error) {
     throw ioError(error, 'make the directory', spec.dir)
   }
+  // Before this attempt writes anything, its lock included.
+  const lastWriting = existing === undefined ? null : await lastWritingIn(spec.dir, spec.files)
   const lock = await FileLock.acquire(lockPath)
   try {
     // Read again: until now another process may have worked here.
@@ -65,7 +74,7 @@ export async function openStage<S = unknown>(spec: StageSpec): Promise<StageRun<
       await lock[Symbol.asyncDispose]()
       return await OpenedStage.finished<S>(spec.dir)
     }
-    const current = begin(spec, manifest)
+    const current = begin(spec, manifest, lastWriting)
     await writeManifest(spec.dir, current)
     return new OpenedStage<S>(spec.dir, manifest === undefined ? 'new' : 'resumed', {
       lock,
@@ -78,7 +87,7 @@ export async function openStage<S = unknown>(spec: StageSpec): Promise<StageRun<
 }
 
 /** The manifest with one more attempt. */
-function begin(spec: StageSpec, before: Manifest | undefined): Manifest {
+function begin(spec: StageSpec, before: Manifest | undefined, lastWriting: Date | null): Manifest {
   const attempt = {
     started_at: new Date().toISOString(),
     host: hostname(),
@@ -93,7 +102,7 @@ function begin(spec: StageSpec, before: Manifest | undefined): Manifest {
     inputs: { ...spec.inputs },
     ...before,
     state: 'running',
-    attempts: [...(before?.attempts ?? []), attempt],
+    attempts: [...withEnd(before?.attempts ?? [], lastWriting), attempt],
   }
 }
 
@@ -107,9 +116,10 @@ function refuseUnlessSame(spec: StageSpec, manifest: Manifest): void {
   }
   // Through JSON, as the manifest went: `undefined` properties vanish. A new credential is no other setting.
   const config: unknown = JSON.parse(toJson(redacted(spec.config)))
+  const bound = (settings: unknown): unknown => without(settings, spec.free ?? [])
   const differences = [
     ...describeDifferences(manifest.stage, stage, 'stage'),
-    ...describeDifferences(redacted(manifest.config), config),
+    ...describeDifferences(bound(redacted(manifest.config)), bound(config)),
     ...describeDifferences(manifest.inputs, inputs, 'inputs'),
   ]
   if (differences.length === 0) return
@@ -120,6 +130,11 @@ function refuseUnlessSame(spec: StageSpec, manifest: Manifest): void {
   )
 }
 
+function without(settings: unknown, names: readonly string[]): unknown {
+  if (!isPlainObject(settings)) return settings
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)))
+}
+
 interface Work {
   readonly lock: FileLock
   manifest: Manifest
@@ -128,6 +143,7 @@ interface Work {
 class OpenedStage<S> implements StageRun<S> {
   readonly dir: string
   readonly state: 'new' | 'resumed' | 'finished'
+  readonly earlierSeconds: number
   #summary: S | undefined
   /** Absent when the stage was finished before, and after disposal. */
   #work: Work | undefined
@@ -136,6 +152,7 @@ class OpenedStage<S> implements StageRun<S> {
     this.dir = dir
     this.state = state
     this.#work = work
+    this.earlierSeconds = secondsOf(work?.manifest.attempts.slice(0, -1) ?? [])
     this.#summary = summary
   }
 

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue'
+import * as z from 'zod'
 import type {
   Completion,
   GenerateOptions,
@@ -25,6 +26,9 @@ const SEGMENT_BOUNDARY = 'Action:|/>\\n'
 /** Completions that the judge or the writer has in hand at once, and those that may wait behind them. */
 const MAX_JUDGING = 64
 const MAX_WAITING = 1024
+
+/** By which a record is known. */
+const recordNameSchema = z.looseObject({ problem_id: z.string(), sample_idx: z.number() })
 
 export interface CollectInput {
   readonly stage: string
@@ -61,7 +65,14 @@ export interface CollectOutcome {
 export async function collectTraces(backend: ModelBackend, input: CollectInput): Promise<CollectOutcome> {
   const { problems, samplesPerProblem: samples, events, stage } = input
   const total = problems.length * samples
-  await using writer = await JsonlWriter.open(input.path, { resume: input.resume })
+  const misplaced = (record: unknown, index: number): string | undefined => {
+    if (index >= total) return `there are ${total} records, and this is one more`
+    const { problem, sample } = place(problems, samples, index)
+    const named = recordNameSchema.safeParse(record).data
+    if (named?.problem_id === problem.problem_id && named.sample_idx === sample) return undefined
+    return `sample ${sample} of ${problem.problem_id} belongs there`
+  }
+  await using writer = await JsonlWriter.open(input.path, { resume: input.resume, misplaced })
   const done = writer.existing
   // What overtakes a slow sample waits here. The requests of a call are fixed, so the bound is their number.
   const ordered = new OrderedWriter(writer, { next: done, capacity: total })

@@ -25,6 +25,8 @@ export interface TracesInput {
 export interface TracesSummary extends TraceTotals, CollectOutcome, Timed {
   readonly policy: PolicyRef
   readonly tokens_per_second: number
+  /** Of this attempt and those before it. */
+  readonly total_seconds: number
 }
 
 /** Fresh traces of a policy: `traces.jsonl`, `summary.json` and `generation_config.json`. */
@@ -67,6 +69,7 @@ export async function runTraces(context: StageContext, input: TracesInput): Prom
         ...totals,
         ...outcome,
         tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
+        total_seconds: run.earlierSeconds + outcome.seconds,
         policy,
       }
     },

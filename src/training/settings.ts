@@ -1,6 +1,16 @@
 import type { LoraOptions, TrainingOptions } from '../backends/backend.ts'
 import type { LoraConfig, OptimisationConfig } from '../config/training.ts'
 
+/**
+ * What a resumed training may change: what fits into memory, and which checkpoints are written. Weights stay equal up
+ * to rounding.
+ */
+export const MEMORY_ONLY = [
+  'micro_batch_tokens',
+  'gradient_checkpointing',
+  'keep_checkpoints',
+] as const satisfies readonly (keyof OptimisationConfig)[]
+
 export function optimizerOf(config: OptimisationConfig): TrainingOptions['optimizer'] {
   return {
     betas: config.betas,

@@ -9,7 +9,7 @@ import { batchAt, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
 import { trainWithRecovery } from './recovery.ts'
-import { loraOf, optimizerOf, pick } from './settings.ts'
+import { loraOf, MEMORY_ONLY, optimizerOf, pick } from './settings.ts'
 
 export interface SftInput {
   readonly dir: string
@@ -47,6 +47,7 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
       stage,
       config: { ...config, seed },
       inputs: { data: input.dataFingerprint, start: input.start.fingerprint },
+      free: MEMORY_ONLY,
     },
     async (run) => {
       await writeConfigAtomic(run.path('sft_config.json'), { ...config, seed })

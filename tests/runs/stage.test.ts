@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -63,6 +63,44 @@ test('an interrupted stage is continued with resume only, on any placement', asy
     { launcher: 'torchrun' },
   ])
   expect(attempts?.map((attempt) => attempt.ended_at === undefined)).toEqual([false, true])
+})
+
+test('what only concerns memory may be another when it is continued', async () => {
+  const settings = (config: object) => ({
+    ...spec,
+    config: { beta: 0.1, ...config },
+    free: ['micro_batch_tokens'],
+  })
+  await (await openStage(settings({ micro_batch_tokens: 8192 })))[Symbol.asyncDispose]()
+  await (await openStage({ ...settings({ micro_batch_tokens: 512 }), resume: true }))[Symbol.asyncDispose]()
+  const other = { ...settings({ micro_batch_tokens: 512, beta: 0.2 }), resume: true }
+  await expect(openStage(other)).rejects.toMatchObject({ details: { differences: ['beta: 0.1 -> 0.2'] } })
+})
+
+test('seconds are those of all attempts; of one that was killed, until it last wrote anything', async () => {
+  const records = join(dir, '../records.jsonl')
+  const files = { ...spec, files: [records], resume: true }
+  {
+    await using run = await openStage(files)
+    expect(run.earlierSeconds).toBe(0)
+    await writeFile(records, '')
+  }
+  const manifest = await readManifest(dir)
+  const started_at = '2026-01-01T00:00:00.000Z'
+  const attempt = { ...manifest!.attempts[0]!, started_at }
+  const killed = { ...attempt, ended_at: undefined, started_at: '2026-01-01T00:02:00.000Z' }
+  const attempts = [{ ...attempt, ended_at: '2026-01-01T00:01:00.000Z' }, killed]
+  const path = join(dir, 'manifest.json')
+  await writeFile(path, JSON.stringify({ ...manifest, attempts }))
+  await utimes(path, new Date(killed.started_at), new Date(killed.started_at))
+  await utimes(records, new Date('2026-01-01T00:02:30Z'), new Date('2026-01-01T00:02:30Z'))
+  await using run = await openStage(files)
+  expect(run.earlierSeconds).toBe(60 + 30)
+  expect((await readManifest(dir))?.attempts.map(({ ended_at }) => ended_at)).toEqual([
+    '2026-01-01T00:01:00.000Z',
+    '2026-01-01T00:02:30.000Z',
+    undefined,
+  ])
 })
 
 test('credentials are written nowhere, and another one is no other setting; all else still is', async () => {

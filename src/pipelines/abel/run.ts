@@ -47,7 +47,7 @@ async function runStages(
   })
   const dpo = await trainDpo(run, ppo.weights, pairs)
   const dpoRow = await evaluateRow(run, 'dpo_coherence', dpo.weights)
-  const seconds = ppo.seconds + rollouts.seconds + dpo.seconds
+  const seconds = ppo.seconds + rollouts.total_seconds + dpo.seconds
   const control = config.controls.more_sft ? await runControl(run, base, seconds) : null
   const summary = await abelSummary({
     seed: config.seed,

@@ -114,7 +114,7 @@ async function runIteration(
     problems: draw,
     policy: weights.policy,
   })
-  const sampled = { traces: traces.traces, seconds: traces.seconds }
+  const sampled = { traces: traces.traces, seconds: traces.total_seconds }
   const dpoDir = join(config.output, 'dpo', iterationFolder(iteration))
   const pairs = await pairsOrNone(run, iteration, {
     tracesPath: join(tracesDir, 'traces.jsonl'),
@@ -134,7 +134,7 @@ async function runIteration(
     weights: { model: weights.model, policy: dpo.policy },
     traces: traces.traces,
     pairs: dpo.pairs,
-    seconds: traces.seconds + dpo.reference_seconds + dpo.step_seconds,
+    seconds: traces.total_seconds + dpo.reference_seconds + dpo.step_seconds,
   }
 }
 

@@ -9,7 +9,7 @@ import { ABEL_PROMPT_VERSION } from '../../prompts/abel.ts'
 import { writeConfigAtomic } from '../../runs/atomic.ts'
 import { fingerprintJson } from '../../runs/fingerprint.ts'
 import { trainWithRecovery } from '../recovery.ts'
-import { loraOf } from '../settings.ts'
+import { loraOf, MEMORY_ONLY } from '../settings.ts'
 import { runPpoLoop } from './loop.ts'
 import type { IterationMetrics } from './metrics.ts'
 
@@ -66,6 +66,7 @@ export async function runPpo(context: StageContext, input: PpoInput): Promise<Pp
       stage,
       config: { ...config, seed, prompt: ABEL_PROMPT_VERSION },
       inputs: { questions: fingerprintJson(questions), start: start.fingerprint },
+      free: MEMORY_ONLY,
     },
     async (run) => {
       await writeConfigAtomic(run.path('ppo_config.json'), { ...config, seed })
