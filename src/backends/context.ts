@@ -7,6 +7,9 @@ import {
   type TrainingSession,
 } from './backend.ts'
 
+/** Asked before a stage that has not finished; throws where it is not to begin. */
+export type StageGate = (stage: string) => void
+
 /** What every stage is given besides its own input. */
 export interface StageContext {
   readonly backend: ModelBackend
@@ -14,6 +17,8 @@ export interface StageContext {
   /** Continue an interrupted stage, and return the stored summary of a finished one. */
   readonly resume: boolean
   readonly signal?: AbortSignal | undefined
+  /** Absent: every stage begins. */
+  readonly gate?: StageGate
 }
 
 /**

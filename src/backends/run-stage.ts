@@ -1,3 +1,4 @@
+import { readManifest } from '../runs/manifest.ts'
 import { openStage, type StageRun, type StageSpec } from '../runs/stage.ts'
 import type { BackendUsage, ModelBackend } from './backend.ts'
 import type { StageContext } from './context.ts'
@@ -29,7 +30,7 @@ export type Untimed<Summary extends Timed> = Omit<Summary, 'timing'>
  * A stage from its directory to its summary: gives the stored one where it is finished, otherwise does the work, measures
  * where the time goes, and marks it finished.
  *
- * @throws ElenchusError those of {@link openStage}, and of the work.
+ * @throws ElenchusError those of the gate, of {@link openStage}, and of the work.
  */
 export async function runStage<S extends object>(
   context: StageContext,
@@ -37,6 +38,7 @@ export async function runStage<S extends object>(
   work: (run: StageRun<S & Timed>) => Promise<S>,
 ): Promise<S & Timed> {
   const { stage, dir } = spec
+  if (context.gate !== undefined && (await readManifest(dir))?.state !== 'finished') context.gate(stage)
   await using run = await openStage<S & Timed>({ ...spec, resume: context.resume })
   if (run.summary !== undefined) {
     context.events({ type: 'stage_finished', stage, summary: run.summary, skipped: true })

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { stringify as stringifyYaml } from 'yaml'
 import type { PipelineConfig } from '../config/pipeline.ts'
+import { stageNames } from '../pipelines/stage-range.ts'
 import { planConfig } from '../pipelines/plan-config.ts'
 import { redacted } from '../runs/redact.ts'
 import { describeLaunch, renderLaunch } from './dry-run.ts'
@@ -12,6 +13,7 @@ import { renderPlan } from './plan-table.ts'
  */
 export async function dryRun(config: PipelineConfig): Promise<string> {
   const launch = describeLaunch(renderLaunch(config.backend, join(config.output, 'logs')))
-  const comments = ['would launch:', launch, '', renderPlan(await planConfig(config))].join('\n')
+  const stages = `stages, for --from, --until and --only: ${stageNames(config).join(', ')}`
+  const comments = ['would launch:', launch, '', renderPlan(await planConfig(config)), '', stages].join('\n')
   return `${stringifyYaml(redacted(config))}${comments.replaceAll(/^/gm, '# ').replaceAll(/^# $/gm, '#')}`
 }

@@ -3,12 +3,17 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runChaos } from '../../scripts/chaos/run.ts'
+import { loadConfig, parseOverride } from '../../src/config/load.ts'
+import { pipelineSchema } from '../../src/config/pipeline.ts'
 import type { AbelSummary } from '../../src/pipelines/abel/summary.ts'
+import { stageNames } from '../../src/pipelines/stage-range.ts'
 import { workerPython } from '../bridge/worker-python.ts'
 import { Elenchus } from '../support/elenchus.ts'
 import { sharedDataMissing, sharedText } from '../support/shared-data.ts'
 
 const CONFIG = resolve(import.meta.dirname, '../../configs/tiny.chaos.abel.yaml')
+
+const STARTED = /"type":"stage_started","stage":"([^"]+)"/g
 
 let elenchus: Elenchus
 let folder: string
@@ -38,8 +43,17 @@ async function run(output: string, ...more: readonly string[]) {
 describe.skipIf(workerPython === null)('with the real worker', () => {
   test('base, PPO, rollouts, pairs, DPO, evaluation: every file where users look for it', async () => {
     const output = join(folder, 'run')
-    const { summary, stderr } = await run(output, '--set', 'controls.more_sft=true')
+    const control = ['--set', 'controls.more_sft=true']
+    const early = await elenchus.run('run', CONFIG, '--set', `output=${output}`, ...control, '--from', 'ppo')
+    expect(early.code).toBe(2)
+    expect(early.stderr).toMatch(/base\/drill comes before ppo, and has not finished/)
+    const first = await run(output, ...control, '--until', 'base/drill')
+    expect(first.summary).toEqual({ output, until: 'base/drill' })
+    const { summary, stderr } = await run(output, ...control, '--from', 'base/pretraining')
     expect(stderr).not.toContain('"stage_failed"')
+    const config = await loadConfig(CONFIG, pipelineSchema, [parseOverride(control[1] ?? '')])
+    const begun = Array.from(stderr.matchAll(STARTED), ([, name]) => name)
+    expect(begun.filter((name) => name?.endsWith('/coherence') !== true)).toEqual(stageNames(config).slice(1))
     expect(summary).toMatchObject({ pipeline: 'abel', held_out: 20, seed: 5, rollouts: { answers: 48 } })
     const aNumber = expect.any(Number) as number
     expect(summary).toMatchObject({
@@ -73,13 +87,13 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
     }
 
     // A finished run: nothing is done again, and without --resume nothing is touched.
-    const again = await run(output, '--resume', '--set', 'controls.more_sft=true')
+    const again = await run(output, ...control, '--only', 'ppo')
     const { wall_seconds: _, ...same } = summary
     expect(again.summary).toMatchObject(same)
     const refused = await elenchus.run('run', CONFIG, '--set', `output=${output}`)
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(/--resume/)
-  }, 120_000)
+  }, 400_000)
 
   // The long form is `npm run chaos -- --kills 50 --seed S`.
   test('kill -9 of it or its worker changes no byte of what it produces', async () => {

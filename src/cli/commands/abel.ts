@@ -12,9 +12,10 @@ import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import { dryRun } from '../dry-run-config.ts'
 import { packageFile } from '../package-files.ts'
 import { addSinkFlags, openSinks, type SinkFlags } from '../sinks.ts'
+import { addRangeFlags, printOutcome, type RangeFlags, readRangeFlags } from '../stage-range.ts'
 import { withSession } from '../session.ts'
 
-interface AbelOptions extends SinkFlags {
+interface AbelOptions extends SinkFlags, RangeFlags {
   readonly config?: string
   readonly baseModel?: string
   readonly dataPath?: string
@@ -24,7 +25,6 @@ interface AbelOptions extends SinkFlags {
   readonly output?: string
   readonly seed?: number
   readonly set: readonly string[]
-  readonly resume?: boolean
   readonly dryRun?: boolean
   readonly json?: boolean
 }
@@ -32,20 +32,22 @@ interface AbelOptions extends SinkFlags {
 /** `elenchus abel`: the old guide's five scripts as one command, on top of configs/abel.yaml. */
 export function abelCommand(): Command {
   return addSinkFlags(
-    new Command('abel')
-      .description('run the Abel pipeline: PPO, Regime W rollouts, preference pairs, DPO, evaluation')
-      .option('--config <file>', 'base configuration (default: configs/abel.yaml)')
-      .option('--base-model <path>', 'folder or hub name of the base model')
-      .option('--data-path <file>', "training questions (GSM8K's train file)")
-      .option('--held-out-data <file>', 'questions of the table (GSM8K Platinum)')
-      .option('--platinum-overlay <file>', "where --held-out-data is GSM8K's test file")
-      .option('--n-gpus <n>', 'the first n devices', positiveInteger)
-      .option('--output <dir>', 'run directory')
-      .option('--seed <n>', 'seed of everything random', nonNegativeInteger)
-      .option('--set <key=value>', 'override any other setting', collect, [])
-      .option('--resume', 'continue an interrupted run')
-      .option('--dry-run', 'print the resolved configuration and the plan, and stop')
-      .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+    addRangeFlags(
+      new Command('abel')
+        .description('run the Abel pipeline: PPO, Regime W rollouts, preference pairs, DPO, evaluation')
+        .option('--config <file>', 'base configuration (default: configs/abel.yaml)')
+        .option('--base-model <path>', 'folder or hub name of the base model')
+        .option('--data-path <file>', "training questions (GSM8K's train file)")
+        .option('--held-out-data <file>', 'questions of the table (GSM8K Platinum)')
+        .option('--platinum-overlay <file>', "where --held-out-data is GSM8K's test file")
+        .option('--n-gpus <n>', 'the first n devices', positiveInteger)
+        .option('--output <dir>', 'run directory')
+        .option('--seed <n>', 'seed of everything random', nonNegativeInteger)
+        .option('--set <key=value>', 'override any other setting', collect, [])
+        .option('--resume', 'continue an interrupted run')
+        .option('--dry-run', 'print the resolved configuration and the plan, and stop')
+        .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+    ),
   )
     .addHelpText(
       'after',
@@ -78,9 +80,11 @@ function flagOverrides(options: AbelOptions): Override[] {
 /** Runs a resolved configuration and prints its table; shared by `abel` and `run`. */
 export async function runAbelConfig(
   config: AbelConfig,
-  options: SinkFlags & { readonly resume?: boolean; readonly dryRun?: boolean; readonly json?: boolean },
+  options: SinkFlags & RangeFlags & { readonly dryRun?: boolean; readonly json?: boolean },
 ): Promise<void> {
-  await withSession(options, async ({ events: told, signal, print }) => {
+  await withSession(options, async (session) => {
+    const { events: told, signal, print } = session
+    const range = readRangeFlags(config, options)
     if (options.dryRun === true) {
       print(await dryRun(config), redacted(config))
       return
@@ -91,7 +95,7 @@ export async function runAbelConfig(
     await using sinks = await openSinks(options, { dir: config.output, config, events: told })
     const { events } = sinks
     await using backend = openTorch(config.backend, model, { logDirectory, events })
-    const summary = await runAbel({ backend, events, signal, resume: options.resume ?? false }, config)
-    print(renderAbelTable(summary), summary)
+    const run = runAbel({ backend, events, signal, ...range }, config)
+    await printOutcome(config, session, run, renderAbelTable)
   })
 }

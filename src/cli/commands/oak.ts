@@ -11,10 +11,11 @@ import { dryRun } from '../dry-run-config.ts'
 import { packageFile } from '../package-files.ts'
 import { renderOakTable } from '../oak-table.ts'
 import { addSinkFlags, openSinks, type SinkFlags } from '../sinks.ts'
+import { addRangeFlags, printOutcome, type RangeFlags, readRangeFlags } from '../stage-range.ts'
 import { withSession } from '../session.ts'
 import { collect } from '../collect.ts'
 
-interface OakOptions extends SinkFlags {
+interface OakOptions extends SinkFlags, RangeFlags {
   readonly config?: string
   readonly model?: string
   readonly trainData?: readonly string[]
@@ -23,7 +24,6 @@ interface OakOptions extends SinkFlags {
   readonly output?: string
   readonly seed?: string
   readonly set: readonly string[]
-  readonly resume?: boolean
   readonly dryRun?: boolean
   readonly json?: boolean
 }
@@ -31,25 +31,27 @@ interface OakOptions extends SinkFlags {
 /** `elenchus oak 2 1500 "0,1,2,3"`: the old script's three arguments, on top of configs/oak.yaml. */
 export function oakCommand(): Command {
   return addSinkFlags(
-    new Command('oak')
-      .description('run the OaK loop: SFT, then [traces, judge, pairs, DPO] repeated, then evaluation')
-      .argument('[iterations]', 'iterations after SFT')
-      .argument('[problems]', 'training problems per iteration')
-      .argument('[gpus]', 'devices, for example "0,1,2,3"')
-      .option('--config <file>', 'base configuration (default: configs/oak.yaml)')
-      .option('--model <path>', 'folder or hub name of the base model')
-      .option('--train-data <files...>', 'problem files for SFT and traces')
-      .option(
-        '--held-out-data <files...>',
-        'problem files for the table; without it, a fifth of --train-data',
-      )
-      .option('--evaluate-also <name=file...>', 'further evaluation sets')
-      .option('--output <dir>', 'run directory')
-      .option('--seed <n>', 'seed of everything random')
-      .option('--set <key=value>', 'override any other setting', collect, [])
-      .option('--resume', 'continue an interrupted run')
-      .option('--dry-run', 'print the resolved configuration and the plan, and stop')
-      .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+    addRangeFlags(
+      new Command('oak')
+        .description('run the OaK loop: SFT, then [traces, judge, pairs, DPO] repeated, then evaluation')
+        .argument('[iterations]', 'iterations after SFT')
+        .argument('[problems]', 'training problems per iteration')
+        .argument('[gpus]', 'devices, for example "0,1,2,3"')
+        .option('--config <file>', 'base configuration (default: configs/oak.yaml)')
+        .option('--model <path>', 'folder or hub name of the base model')
+        .option('--train-data <files...>', 'problem files for SFT and traces')
+        .option(
+          '--held-out-data <files...>',
+          'problem files for the table; without it, a fifth of --train-data',
+        )
+        .option('--evaluate-also <name=file...>', 'further evaluation sets')
+        .option('--output <dir>', 'run directory')
+        .option('--seed <n>', 'seed of everything random')
+        .option('--set <key=value>', 'override any other setting', collect, [])
+        .option('--resume', 'continue an interrupted run')
+        .option('--dry-run', 'print the resolved configuration and the plan, and stop')
+        .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+    ),
   )
     .addHelpText(
       'after',
@@ -117,9 +119,11 @@ function splitPair(pair: string): [string, string] {
 /** Runs a resolved configuration and prints its table; shared by `oak` and `run`. */
 export async function runOakConfig(
   config: OakConfig,
-  options: SinkFlags & { readonly resume?: boolean; readonly dryRun?: boolean; readonly json?: boolean },
+  options: SinkFlags & RangeFlags & { readonly dryRun?: boolean; readonly json?: boolean },
 ): Promise<void> {
-  await withSession(options, async ({ events: told, signal, print }) => {
+  await withSession(options, async (session) => {
+    const { events: told, signal, print } = session
+    const range = readRangeFlags(config, options)
     if (options.dryRun === true) {
       print(await dryRun(config), redacted(config))
       return
@@ -130,7 +134,7 @@ export async function runOakConfig(
     await using sinks = await openSinks(options, { dir: config.output, config, events: told })
     const { events } = sinks
     await using backend = openTorch(config.backend, model, { logDirectory, events })
-    const summary = await runOak({ backend, events, signal, resume: options.resume ?? false }, config)
-    print(renderOakTable(summary), summary)
+    const run = runOak({ backend, events, signal, ...range }, config)
+    await printOutcome(config, session, run, renderOakTable)
   })
 }

@@ -4,24 +4,27 @@ import { pipelineSchema, type PipelineConfig } from '../../config/pipeline.ts'
 import { setAside } from '../../pipelines/set-aside.ts'
 import { collect } from '../collect.ts'
 import { addSinkFlags, type SinkFlags } from '../sinks.ts'
+import { addRangeFlags, type RangeFlags } from '../stage-range.ts'
 import { runAbelConfig } from './abel.ts'
 import { runOakConfig } from './oak.ts'
 
 /** `elenchus run CONFIG`: the whole pipeline that a YAML file describes. */
 export function runCommand(): Command {
   return addSinkFlags(
-    new Command('run')
-      .description('run the pipeline of a configuration file')
-      .argument('<config>', 'YAML file, for example configs/tiny.oak.yaml or configs/tiny.abel.yaml')
-      .option('--set <key=value>', 'override a setting, for example --set dpo.beta=0.2', collect, [])
-      .option('--resume', 'continue an interrupted run')
-      .option('--set-aside', 'move a run with other settings out of the way (to DIR.1) instead of refusing')
-      .option('--dry-run', 'print the resolved configuration and the plan, and stop')
-      .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+    addRangeFlags(
+      new Command('run')
+        .description('run the pipeline of a configuration file')
+        .argument('<config>', 'YAML file, for example configs/tiny.oak.yaml or configs/tiny.abel.yaml')
+        .option('--set <key=value>', 'override a setting, for example --set dpo.beta=0.2', collect, [])
+        .option('--resume', 'continue an interrupted run')
+        .option('--set-aside', 'move a run with other settings out of the way (to DIR.1) instead of refusing')
+        .option('--dry-run', 'print the resolved configuration and the plan, and stop')
+        .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+    ),
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  elenchus run configs/tiny.oak.yaml --set seed=2\n  elenchus run configs/tiny.abel.yaml --resume',
+      '\nExamples:\n  elenchus run configs/tiny.oak.yaml --set seed=2\n  elenchus run configs/tiny.abel.yaml --resume\n  elenchus run configs/abel.yaml --until ppo',
     )
     .action(async (path: string, options: RunOptions) => {
       const config = await loadConfig(path, pipelineSchema, options.set.map(parseOverride))
@@ -39,10 +42,9 @@ async function makeRoom(config: PipelineConfig): Promise<void> {
   )
 }
 
-interface RunOptions extends SinkFlags {
+interface RunOptions extends SinkFlags, RangeFlags {
   readonly set: readonly string[]
   readonly setAside?: boolean
-  readonly resume?: boolean
   readonly dryRun?: boolean
   readonly json?: boolean
 }

@@ -27,7 +27,7 @@ export async function evaluateRow(
     readonly pairs?: number
   },
 ): Promise<OakRow> {
-  const folder = row.iteration === null ? folderOf(row.name) : iterationFolder(row.iteration)
+  const folder = row.iteration === null ? controlFolder(row.name) : iterationFolder(row.iteration)
   const evaluation = await evaluateOn(run, folder, run.data.heldOut, row.weights)
   return rowOf(row, evaluation)
 }
@@ -36,7 +36,7 @@ export function iterationFolder(iteration: number): string {
   return `iter${iteration}`
 }
 
-function folderOf(name: string): string {
+export function controlFolder(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 }
 
