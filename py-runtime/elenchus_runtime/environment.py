@@ -50,6 +50,11 @@ def pick_device(local_rank: int) -> torch.device:
     return torch.device('cpu')
 
 
+def device_name(device: torch.device) -> str:
+    """The product, as its driver calls it; `cpu` for the CPU."""
+    return torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
+
+
 def versions() -> dict[str, str]:
     """Installed versions, read from package metadata: importing them would take seconds."""
     found = {'python': platform.python_version()}

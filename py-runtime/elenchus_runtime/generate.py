@@ -63,11 +63,16 @@ def generate(base: Base, model: Any, spec: Generate, job: Job) -> dict[str, Any]
         if name == 'native':
             canary.check(base, model, plan, prompts[completion.key], completion, job)
         _emit(job, completion, spec.logprobs, totals)
+    prompt_tokens = sum(len(group.prompt) for group in plan.groups)
+    # Nothing is read after a last token.
+    sampled = totals.completions - len(refused)
+    read = prompt_tokens + totals.generated - sampled
+    job.did('generated', totals.generated, base.sizes.flop(read, totals.generated))
     facts: dict[str, Any] = {'decoder': decoder_path(model)} if name == 'native' else {}
     return facts | {
         'completions': totals.completions,
         'generated_tokens': totals.generated,
-        'prompt_tokens': sum(len(group.prompt) for group in plan.groups),
+        'prompt_tokens': prompt_tokens,
         'seconds': time.monotonic() - started,
         'engine': name,
     }

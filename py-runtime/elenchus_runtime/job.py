@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .errors import WorkerError
 from .protocol import Blobs, Kind
 from .pulse import Phase, Pulse
+from .work import WorkKind
 
 Send = Callable[[Kind, str, Mapping[str, Any], Mapping[str, npt.NDArray[Any]] | None], None]
 
@@ -36,6 +37,8 @@ class Job:
         self.blobs = blobs
         self.pulse = pulse
         self.cancelled = False
+        self.work: dict[str, Any] | None = None
+        """What the result's header says was done."""
         self._send = send
         self._began: float | None = None
         self._deadline: float | None = None
@@ -67,6 +70,11 @@ class Job:
         """Marks progress and ends the request if it should end; once per unit of work."""
         self.pulse.advance()
         self.check()
+
+    def did(self, kind: WorkKind, tokens: int, flop: int) -> None:
+        """Says what the request has done, for the orchestrator's rates."""
+        # As a float: FLOP of a long request pass 2^53.
+        self.work = {'kind': kind, 'tokens': tokens, 'flop': float(flop)}
 
     def emit(self, body: Mapping[str, Any], blobs: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
         """Sends an event that must arrive. Waits when the orchestrator does not keep up."""

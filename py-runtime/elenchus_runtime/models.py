@@ -23,14 +23,16 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from .detokenise import Detokeniser
+from .environment import device_name
 from .errors import WorkerError
 from .files import atomic_folder, folder_signature, weights_fingerprint
-from .layout import Layout, forward_budget, pad, padded_batches, share, shared_batches
+from .layout import Layout, forward_budget, pad, padded_batches, share, shared_batches, tokens_read
 from .logprobs import has_plain_head
 from .protocol import ModelLoad
 from .rows import Row
 from .sharing import cannot_share
 from .watch import Watch
+from .work import Sizes, sizes_of
 
 _DOWNLOADED = ['*.safetensors', '*.json', '*.model', '*.txt', '*.jinja']
 
@@ -76,16 +78,25 @@ class Base:
         """Kept, since its table takes as long as hundreds of steps of a small model."""
         return Detokeniser(self.tokenizer)
 
+    @cached_property
+    def num_parameters(self) -> int:
+        return count_parameters(plain_weights(self.model))
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        return sizes_of(self.model, self.num_parameters)
+
     def facts(self) -> dict[str, Any]:
         """Body of `model.load`'s result."""
         return {
             'fingerprint': self.fingerprint,
-            'num_parameters': count_parameters(plain_weights(self.model)),
+            'num_parameters': self.num_parameters,
             'vocab_size': self.vocab_size,
             'max_positions': self.max_positions,
             'eos_token_id': self.tokenizer.eos_token_id,
             'dtype': str(self.dtype).removeprefix('torch.'),
             'device': str(self.device),
+            'device_name': device_name(self.device),
             'load_s': self.load_s,
             'rows_apart': self.rows_apart,
         }
@@ -111,6 +122,13 @@ class Base:
         arrange = shared_batches if self.rows_apart is None else padded_batches
         batches = arrange([rows[index] for index in wanted], forward_budget(budget, self.device))
         return [[wanted[place] for place in batch] for batch in batches]
+
+    def tokens_read(self, rows: Sequence[Row]) -> int:
+        """Tokens that the trunk has to read for these rows, however they are split into passes."""
+        wanted = [row for row in rows if row.num_targets]
+        if self.rows_apart is None:
+            return tokens_read(wanted, [range(len(wanted))])
+        return sum(len(row.ids) - 1 for row in wanted)
 
     def adopt(self, path: str, fingerprint: str) -> None:
         """The weights have just been written to `path`: that is where they come from now."""

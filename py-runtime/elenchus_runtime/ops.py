@@ -26,7 +26,7 @@ from .generate import generate
 from .job import Job
 from .models import Base, is_current, load_base, merged_weights, plain_weights, release, write_model
 from .protocol import Blobs
-from .rows import completion_rows, refuse_longer_than
+from .rows import Row, completion_rows, refuse_longer_than
 from .score import score_rows
 from .session import Session
 from .sharding import whole_weights
@@ -209,6 +209,7 @@ class Operations:
         scores = score_rows(
             base, adapters.use(spec.policy), rows, spec.temperature, spec.micro_batch_tokens, job
         )
+        _scored(base, rows, job)
         sums = np.asarray([row.astype(np.float64).sum() for row in scores], dtype='<f8')
         return {}, wire.pack_ragged('logprobs', scores, 'f32') | {'sums': sums}
 
@@ -256,6 +257,7 @@ class Operations:
         refuse_longer_than(rows, base.max_positions)
         job.enter('step')
         scores = session.score(rows, spec.temperature, spec.micro_batch_tokens, job)
+        _scored(base, rows, job)
         return {}, {
             name: np.concatenate([np.empty(0, dtype='<f4'), *values]) for name, values in scores.items()
         }
@@ -290,3 +292,8 @@ class Operations:
         if self._device.type == 'cuda':
             facts['device_memory_bytes'] = torch.cuda.memory_allocated(self._device)
         return facts
+
+
+def _scored(base: Base, rows: list[Row], job: Job) -> None:
+    targets = sum(row.num_targets for row in rows)
+    job.did('scored', targets, base.sizes.flop(base.tokens_read(rows), targets))

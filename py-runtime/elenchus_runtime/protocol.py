@@ -406,9 +406,12 @@ def encode_message(
     id: str,
     body: Mapping[str, Any],
     blobs: Mapping[str, npt.NDArray[Any]] | None = None,
-    times: Mapping[str, float | None] | None = None,
+    account: Mapping[str, Any] | None = None,
 ) -> list[bytes | memoryview]:
-    """Frames of one message: the header, then every blob in pieces of at most 1 MiB."""
+    """Frames of one message: the header, then every blob in pieces of at most 1 MiB.
+
+    What is not `None` of `account` stands in the header.
+    """
     specs: list[dict[str, Any]] = []
     frames: list[bytes | memoryview] = []
     for name, array in (blobs or {}).items():
@@ -420,7 +423,7 @@ def encode_message(
     header: dict[str, Any] = {'v': PROTOCOL, 'kind': kind, 'id': id, 'body': body}
     if specs:
         header['blobs'] = specs
-    header.update((name, seconds) for name, seconds in (times or {}).items() if seconds is not None)
+    header.update((name, value) for name, value in (account or {}).items() if value is not None)
     return [_encoder.encode(header), *frames]
 
 

@@ -42,6 +42,7 @@ from .rows import Row
 from .score import PerTarget, evaluate_rows
 from .sharding import ShardedModel
 from .value_head import ValueHead, load_value_head
+from .work import ADAPTER, ALL_WEIGHTS, FORWARD
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Session:
         self._adapters = adapters
         self._collective = collective
         self._budget = spec.micro_batch_tokens
+        # Before it may be taken apart.
+        self._sizes = base.sizes
         self._last_result: dict[str, Any] | None = None
         self._must_move = True
         trained = adapters.train(spec.policy)
@@ -191,7 +194,16 @@ class Session:
         job.check()
         prepared = self._prepare(spec.batch, blobs)
         self._adapters.train(self.policy)
-        return self._accumulate_within_memory(prepared, spec.step, job)
+        outcome = self._accumulate_within_memory(prepared, spec.step, job)
+        tokens = self._base.tokens_read(prepared.rows)
+        targets = sum(row.num_targets for row in prepared.rows)
+        job.did('trained', tokens, self._sizes.flop(tokens, targets, self._passes(spec.batch)))
+        return outcome
+
+    def _passes(self, batch: Batch) -> int:
+        if isinstance(batch, PpoBatch) and batch.value_only:
+            return FORWARD
+        return ALL_WEIGHTS if self.policy is None else ADAPTER
 
     def _have_gradients(self) -> bytes:
         """One byte per parameter, in their order."""

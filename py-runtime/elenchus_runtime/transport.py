@@ -116,9 +116,10 @@ class Transport:
         blobs: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> None:
         """Sends the one `result` or `error` of a job and keeps it for a repeated request."""
-        times = {'served_s': job.served_s, 'import_s': self.import_s}
+        work = job.work if kind == 'result' else None
+        account = {'served_s': job.served_s, 'import_s': self.import_s, 'work': work}
         self.import_s = None
-        frames = encode_message(kind, job.id, body, blobs, times)
+        frames = encode_message(kind, job.id, body, blobs, account)
         with self._room:
             del self._open[job.id]
             self._ended[job.id] = frames

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 /** What tells how long something took, or what one attempt did of it; everything else must not change. */
 const OF_AN_ATTEMPT =
-  /^(generated|generated_tokens|timing|.*seconds|.*_seconds|tokens_per_second|mfu|.*_at|versions)$/
+  /^(generated|generated_tokens|timing|throughput|.*seconds|.*_seconds|tokens_per_second|mfu|.*_at|versions)$/
 
 /** Who ran a stage and how often, rotated checkpoints, logs: these depend on where a run was interrupted. */
 const NOT_A_PRODUCT = /(^|\/)(checkpoint-\d+|logs)\/|(^|\/)(manifest\.json|run\.json|run\.lock|timing\.json)$/

@@ -238,13 +238,24 @@ export interface BackendInfo {
   readonly model: string
   readonly fingerprint: string
   readonly device: string
+  /** The product, as its driver calls it: "NVIDIA H100 80GB HBM3". */
+  readonly deviceName?: string
   /** Of the weights: `float32`, `bfloat16`. */
   readonly dtype?: string
   readonly versions: Readonly<Record<string, string>>
   readonly numParameters?: number
 }
 
-/** Seconds since a backend was made, for telling where the time of a stage goes. */
+/** Of one kind of work, all devices together. */
+export interface WorkUsage {
+  readonly tokens: number
+  /** That the model itself needs for them: `docs/throughput.md`. */
+  readonly flop: number
+  /** That devices spent on it; of several at once, their sum. */
+  readonly seconds: number
+}
+
+/** Since a backend was made: where its time went and what it did, for the times and rates of a stage. */
 export interface BackendUsage {
   /** Starting workers, their imports included. */
   readonly startSeconds: number
@@ -254,6 +265,10 @@ export interface BackendUsage {
   readonly workerSeconds: number
   /** What workers spent on requests that have ended; the mean over them. */
   readonly meanWorkerSeconds: number
+  /** Tokens sampled, read in training, and scored, by requests that have ended. Absent where that is not counted. */
+  readonly work?: Readonly<Record<'generated' | 'trained' | 'scored', WorkUsage>>
+  /** What does the work. Absent until a model has been loaded. */
+  readonly device?: { readonly name: string; readonly dtype: string; readonly count: number }
 }
 
 export interface ModelBackend extends AsyncDisposable {

@@ -2,6 +2,7 @@ import { readManifest } from '../runs/manifest.ts'
 import { openStage, type StageRun, type StageSpec } from '../runs/stage.ts'
 import type { BackendUsage, ModelBackend } from './backend.ts'
 import type { StageContext } from './context.ts'
+import { type StageThroughput, throughputOf } from './throughput.ts'
 
 /** Where the wall time of a stage went, of the attempt that finished it. Four parts add up to `wall_seconds`. */
 export interface StageTiming {
@@ -18,13 +19,14 @@ export interface StageTiming {
   readonly workers_busy: number | null
 }
 
-/** Added to a stage's own summary. Null of a backend that does not tell how its time is spent. */
+/** Added to a stage's own summary. Null of a backend that does not tell how its time is spent, or what it did. */
 export interface Timed {
   readonly timing: StageTiming | null
+  readonly throughput: StageThroughput | null
 }
 
 /** A summary as its stage makes it. */
-export type Untimed<Summary extends Timed> = Omit<Summary, 'timing'>
+export type Untimed<Summary extends Timed> = Omit<Summary, keyof Timed>
 
 /**
  * A stage from its directory to its summary: gives the stored one where it is finished, otherwise does the work, measures
@@ -46,7 +48,7 @@ export async function runStage<S extends object>(
   }
   context.events({ type: 'stage_started', stage, dir })
   const clock = new StageClock(context.backend)
-  const summary = { ...(await work(run)), timing: clock.read() }
+  const summary = { ...(await work(run)), ...clock.read() }
   await run.finish(summary)
   context.events({ type: 'stage_finished', stage, summary })
   return summary
@@ -62,9 +64,13 @@ class StageClock {
     this.#before = backend.usage?.()
   }
 
-  read(): StageTiming | null {
+  read(): Timed {
     const [before, after] = [this.#before, this.#backend.usage?.()]
-    if (before === undefined || after === undefined) return null
+    if (before === undefined || after === undefined) return { timing: null, throughput: null }
+    return { timing: this.#timing(before, after), throughput: throughputOf(before, after) }
+  }
+
+  #timing(before: BackendUsage, after: BackendUsage): StageTiming {
     const wall = (performance.now() - this.#began) / 1000
     const start = after.startSeconds - before.startSeconds
     const requests = after.requestSeconds - before.requestSeconds

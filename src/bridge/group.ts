@@ -12,6 +12,7 @@ import type { Op, OpMap } from './protocol/ops.ts'
 import { WorkerSocket } from './router.ts'
 import { SocketDirectory } from './socket-directory.ts'
 import { Covered, UnderWay } from './under-way.ts'
+import { type Done, WorkDone } from './work-done.ts'
 import { StateReporter, type WorkerStates } from './worker-states.ts'
 
 export interface WorkerGroupOptions {
@@ -69,6 +70,7 @@ export class WorkerGroup implements AsyncDisposable {
   /** When any worker served, and when any served or imported. */
   readonly #served = new Covered()
   readonly #occupied = new Covered()
+  readonly #done = new WorkDone()
   /** Who serves a call; entries last until its credits are free. */
   readonly #serving = new Map<OpenCall, WorkerLink>()
   #socket: WorkerSocket | null = null
@@ -176,11 +178,12 @@ export class WorkerGroup implements AsyncDisposable {
       heartbeatS: this.#heartbeatS,
       send: async (frames) => (await this.#socket?.send(routingId, frames)) ?? false,
       onChange: () => this.#scheduleDeal(),
-      onAnswered: ({ servedS, importS }) => {
+      onAnswered: ({ servedS, importS, work }) => {
         const now = performance.now() / 1000
         this.#servedS += servedS
         this.#served.add(now - servedS, now)
         this.#occupied.add(now - servedS - importS, now)
+        if (work !== undefined) this.#done.add(work, servedS)
       },
     })
     for (const [id, earlier] of this.#links) if (earlier.rank === rank) this.#links.delete(id)
@@ -190,14 +193,17 @@ export class WorkerGroup implements AsyncDisposable {
 
   /**
    * Seconds since the start: during which any request was under way, workers only imported libraries, any worker served a
-   * request that has ended; and the mean over workers of what they spent on those.
+   * request that has ended; and the mean over workers of what they spent on those. And what those did.
    */
-  get usage(): Record<'requestSeconds' | 'importSeconds' | 'workerSeconds' | 'meanWorkerSeconds', number> {
+  get usage(): Record<'requestSeconds' | 'importSeconds' | 'workerSeconds' | 'meanWorkerSeconds', number> & {
+    readonly done: Done
+  } {
     return {
       requestSeconds: this.#underWay.seconds,
       importSeconds: this.#occupied.total - this.#served.total,
       workerSeconds: this.#served.total,
       meanWorkerSeconds: this.#servedS / this.size,
+      done: this.#done.soFar,
     }
   }
 

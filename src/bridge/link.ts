@@ -24,7 +24,7 @@ export interface LinkOptions {
   /** The state, the load or the credits have changed. */
   readonly onChange: () => void
   /** A request has ended, and says what it took. */
-  readonly onAnswered: (took: Pick<IncomingMessage, 'servedS' | 'importS'>) => void
+  readonly onAnswered: (took: Pick<IncomingMessage, 'servedS' | 'importS' | 'work'>) => void
 }
 
 /** Operations that are what a worker is there for; the others prepare them. */

@@ -1,3 +1,4 @@
+import { throughputIn } from '../backends/throughput.ts'
 import type { EventSink, Progress, RunEvent, WorkersChanged } from '../runs/events.ts'
 
 /** How a command shows what its stages do. */
@@ -173,7 +174,8 @@ class Stages {
       case 'warning':
         return paint(33, `${name}: warning: ${oneLine(event.message)}`)
       case 'stage_finished': {
-        const line = event.skipped === true ? 'finished by an earlier run' : this.#finished(event.stage)
+        const line =
+          event.skipped === true ? 'finished by an earlier run' : this.#finished(event.stage, event.summary)
         this.#states.delete(event.stage)
         return paint(32, `${name}: ${line}`)
       }
@@ -225,10 +227,10 @@ class Stages {
     return state
   }
 
-  #finished(stage: string): string {
+  #finished(stage: string, summary: unknown): string {
     const { startedAt, latest } = this.#state(stage)
     const what = latest === undefined ? '' : `, ${count(latest.done)} ${oneLine(latest.unit)}`
-    return `finished in ${describeDuration(this.#now() - startedAt)}${what}`
+    return `finished in ${describeDuration(this.#now() - startedAt)}${what}${describeThroughput(summary)}`
   }
 }
 
@@ -238,6 +240,18 @@ function describeValues(values: Readonly<Record<string, number>>): string {
       ([name, value]) => `${oneLine(name)} ${Number.isInteger(value) ? count(value) : value.toPrecision(3)}`,
     )
     .join(', ')
+}
+
+/** ", generated 12,345 tokens/s (MFU 31 %), trained ...", or nothing. */
+function describeThroughput(summary: unknown): string {
+  const throughput = throughputIn(summary)
+  return (['generated', 'trained', 'scored'] as const)
+    .map((kind) => {
+      const { tokens_per_second: rate = null, mfu = null } = throughput?.[kind] ?? {}
+      if (rate === null) return ''
+      return `, ${kind} ${count(Math.round(rate))} tokens/s${mfu === null ? '' : ` (MFU ${(100 * mfu).toFixed(0)} %)`}`
+    })
+    .join('')
 }
 
 /** Below one per second the inverse reads better. */

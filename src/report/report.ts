@@ -51,6 +51,15 @@ export interface StageFacts {
   readonly started_at: string | null
   /** Of all attempts, those that were killed left out; null if no attempt has an end. */
   readonly seconds: number | null
+  /** Of the attempt that finished it; empty where nothing was generated, trained or scored, or nobody counted. */
+  readonly rates: readonly WorkRate[]
+}
+
+export interface WorkRate {
+  readonly work: 'generated' | 'trained' | 'scored'
+  readonly tokens_per_second: number
+  /** Share of the devices' peak; null where that is not known. */
+  readonly mfu: number | null
 }
 
 interface EvaluationBase {

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PolicyRef } from '../../src/backends/backend.ts'
+import { throughputOf } from '../../src/backends/throughput.ts'
 import { createTorchBackend, type TorchBackend } from '../../src/backends/torch/torch.ts'
 import { spawnLauncher } from '../../src/bridge/launchers/spawn.ts'
 import { workerPython } from '../bridge/worker-python.ts'
@@ -89,6 +90,30 @@ describe.skipIf(workerPython === null)('torch', () => {
     await session.step({ step: 2, learningRate: 0.01, batch: { kind: 'tokens', rows } })
     return await session.save(path)
   }
+
+  test('what was done within a stretch is counted by kind, in tokens and FLOP, and has no peak on a CPU', async () => {
+    const policy = await base()
+    const before = backend.usage()
+    const requests = [0, 1, 2].map((seed) => ({ key: String(seed), prompt: 'Max', seed }))
+    const options = { policy, temperature: 1, topP: 1, maxNewTokens: 6, stops: [] }
+    let generated = 0
+    for await (const { numTokens } of backend.generate(requests, options)) generated += numTokens
+    await scoreOf(policy)
+    await train('adapter', join(folder, 'counted'))
+    const found = throughputOf(before, backend.usage())
+    expect(found).toMatchObject({ device: 'cpu', devices: 1, dtype: 'float32', peak_flops: null, mfu: null })
+    expect(found?.generated?.tokens).toBe(generated)
+    expect(found?.scored?.tokens).toBe(3)
+    expect(found?.trained?.tokens).toBeGreaterThan(0)
+    const { numParameters = 0 } = await backend.info()
+    // Tied, so every weight is multiplied with: the layers by 5 tokens, the output matrix by 3.
+    expect(found?.scored?.flop).toBeGreaterThan(2 * numParameters * 3)
+    expect(found?.scored?.flop).toBeLessThan(2 * numParameters * 5)
+    for (const kind of ['generated', 'trained', 'scored'] as const) {
+      expect(found?.[kind]?.tokens_per_second).toBeGreaterThan(0)
+      expect(found?.[kind]?.mfu).toBeNull()
+    }
+  })
 
   test('more adapters than are kept loaded can be used in turn', async () => {
     const policies: PolicyRef[] = []

@@ -186,6 +186,7 @@ const MODELS: readonly GoldenMessage[] = [
       eos_token_id: 151645,
       dtype: 'bfloat16',
       device: 'cuda:0',
+      device_name: 'NVIDIA H100 80GB HBM3',
       load_s: 12,
     },
   ),

@@ -79,6 +79,29 @@ test('on a terminal each running stage has one line, below the lines that stay',
   expect(screen.lines).toHaveLength(6)
 })
 
+test('the line of a finished stage has its rates, and the share of the peak where that is known', () => {
+  const screen = new Screen(false)
+  const { progress } = display(screen)
+  const rate = { tokens: 1, seconds: 1, tokens_per_second: 12_345.6, flop: 1, mfu: 0.412 }
+  const throughput = {
+    device: 'NVIDIA H100 80GB HBM3',
+    devices: 1,
+    dtype: 'bfloat16',
+    peak_flops: 989e12,
+    mfu: 0.4,
+    generated: null,
+    trained: rate,
+    scored: { ...rate, mfu: null },
+  }
+  progress.events({ ...finished, summary: { throughput } })
+  // Whatever a stage of somebody else's has under that name.
+  progress.events({ ...finished, summary: { throughput: 7 } })
+  expect(screen.lines).toEqual([
+    'traces: finished in 0.0s, trained 12,346 tokens/s (MFU 41 %), scored 12,346 tokens/s',
+    'traces: finished in 0.0s',
+  ])
+})
+
 test('live lines are drawn ten times a second at most, and cut to the width', () => {
   const screen = new Screen(true, 20)
   const { progress, clock } = display(screen)

@@ -95,6 +95,34 @@ test('nothing of the run can become markup', () => {
   expect(title).not.toContain('<img')
 })
 
+test('the stages have their rates, where somebody counted', async () => {
+  expect(report.stages.map(({ rates }) => rates)).toEqual([[], []])
+  const path = join(root, 'evaluation/iter0/summary.json')
+  const stored = await readFile(path, 'utf8')
+  const rate = { tokens: 1, seconds: 1, tokens_per_second: 12_345.6, flop: 1, mfu: 0.412 }
+  const throughput = {
+    device: 'NVIDIA H100 80GB HBM3',
+    devices: 1,
+    dtype: 'bfloat16',
+    peak_flops: 989e12,
+    mfu: 0.412,
+    generated: rate,
+    trained: null,
+    scored: { ...rate, mfu: null },
+  }
+  await writeFile(path, JSON.stringify({ ...(JSON.parse(stored) as object), throughput }))
+  try {
+    const found = await readReport(root)
+    expect(found.stages[0]?.rates).toEqual([
+      { work: 'generated', tokens_per_second: 12_345.6, mfu: 0.412 },
+      { work: 'scored', tokens_per_second: 12_345.6, mfu: null },
+    ])
+    expect(reportPage(found)).toContain('generated 12,346 (41.2 %); scored 12,346')
+  } finally {
+    await writeFile(path, stored)
+  }
+})
+
 test('an unfinished run is reported as far as it got, and says so', async () => {
   const copy = await mkdtemp(join(tmpdir(), 'elenchus-report-'))
   const [first = ''] = (await readFile(join(root, 'evaluation/iter0/evaluation.jsonl'), 'utf8')).split('\n')

@@ -63,7 +63,13 @@ const SPECIAL_TOKENS = { eos: '<eos>', pad: '<pad>' } as const
 const BYTES = 256
 const RESTARTS = 3
 /** Before any worker was started. */
-const NO_USAGE = { requestSeconds: 0, importSeconds: 0, workerSeconds: 0, meanWorkerSeconds: 0 }
+const NO_USAGE = {
+  requestSeconds: 0,
+  importSeconds: 0,
+  workerSeconds: 0,
+  meanWorkerSeconds: 0,
+  done: undefined,
+}
 
 /** The backend over our own workers. They start when something needs them and stay until disposal. */
 export function createTorchBackend(options: TorchBackendOptions): TorchBackend {
@@ -146,6 +152,7 @@ class Torch implements TorchBackend {
       model: this.#shared.base.model,
       fingerprint: facts.fingerprint,
       device: facts.device,
+      deviceName: facts.device_name,
       dtype: facts.dtype,
       versions: hello?.versions ?? {},
       numParameters: facts.num_parameters,
@@ -224,12 +231,17 @@ class Torch implements TorchBackend {
 
   usage(): BackendUsage {
     const usage = this.#running?.usage ?? NO_USAGE
-    const { importSeconds, requestSeconds, ...workers } = usage
+    const { importSeconds, requestSeconds, done, ...workers } = usage
+    const { facts } = this.#shared
     return {
       startSeconds: this.#startSeconds + importSeconds,
       // While a worker imports, its first request waits.
       requestSeconds: Math.max(0, requestSeconds - importSeconds),
       ...workers,
+      ...(done !== undefined && { work: done }),
+      ...(facts !== undefined && {
+        device: { name: facts.device_name, dtype: facts.dtype, count: this.#workers.length },
+      }),
     }
   }
 

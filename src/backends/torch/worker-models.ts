@@ -14,6 +14,8 @@ type AdapterPolicy = Extract<PolicyRef, { kind: 'adapter' }>
 export interface SharedState {
   group(): Promise<WorkerGroup>
   base: OpMap['model.load']['request']
+  /** Facts of the base that was loaded last. */
+  facts?: BaseFacts
 }
 
 export type BaseFacts = OpMap['model.load']['result']
@@ -158,6 +160,7 @@ export class WorkerModels implements PolicyLane {
     this.#adapters.clear()
     for (const { name } of stale) await this.#drop(handle, name)
     this.#base = { request, facts }
+    this.#shared.facts = facts
     return { handle, facts }
   }
 

@@ -21,7 +21,14 @@ export type MessageKind = (typeof MESSAGE_KINDS)[number]
 export const BLOB_DTYPES = ['i32', 'f32', 'f64', 'u8'] as const
 export type BlobDtype = (typeof BLOB_DTYPES)[number]
 
+/** What a request did, of what workers are there for. */
+export const WORK_KINDS = ['generated', 'trained', 'scored'] as const
+export type WorkKind = (typeof WORK_KINDS)[number]
+
 export const countSchema = z.number().int().nonnegative()
+
+const workSchema = z.object({ kind: z.enum(WORK_KINDS), tokens: countSchema, flop: z.number().nonnegative() })
+export type Work = z.infer<typeof workSchema>
 
 /** Describes one blob; its bytes follow the header in frames, little-endian and C-contiguous. */
 export const blobSchema = z.object({
@@ -44,5 +51,7 @@ export const headerSchema = z.object({
   served_s: z.number().nonnegative().optional(),
   /** Of a worker's first answer: seconds of its imports after its greeting, when requests may wait already. */
   import_s: z.number().nonnegative().optional(),
+  /** Of a `result`: tokens that were sampled, read in training, or scored, and the model's FLOP for them. */
+  work: workSchema.optional(),
 })
 export type Header = z.infer<typeof headerSchema>

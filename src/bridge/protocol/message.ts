@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import { ElenchusError } from '../../errors.ts'
 import { decodeBlobs, encodeBlobs, type Blobs, type SparseBlobs } from './blobs.ts'
 import { pack, unpack } from './codec.ts'
-import { headerSchema, PROTOCOL_VERSION, type Header, type MessageKind } from './header.ts'
+import { headerSchema, PROTOCOL_VERSION, type Header, type MessageKind, type Work } from './header.ts'
 
 export interface OutgoingMessage {
   readonly kind: MessageKind
@@ -20,6 +20,7 @@ export interface IncomingMessage {
   readonly blobs: Blobs
   readonly servedS: number
   readonly importS: number
+  readonly work?: Work
 }
 
 /** The frames of a message: header, then blobs. Blob frames are views, see {@link encodeBlobs}. */
@@ -57,6 +58,7 @@ export function decodeMessage(frames: readonly Uint8Array[]): IncomingMessage {
     blobs: decodeBlobs(header.blobs ?? [], rest),
     servedS: header.served_s ?? 0,
     importS: header.import_s ?? 0,
+    ...(header.work !== undefined && { work: header.work }),
   }
 }
 

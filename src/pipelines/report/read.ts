@@ -1,6 +1,8 @@
-import { basename, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
+import { throughputIn } from '../../backends/throughput.ts'
 import { throwIfCancelled } from '../../errors.ts'
-import type { Report, RunFacts, StageFacts } from '../../report/report.ts'
+import type { Report, RunFacts, StageFacts, WorkRate } from '../../report/report.ts'
+import { readJson } from '../../runs/manifest.ts'
 import { readRunRecord, type RunRecord } from '../run-record.ts'
 import { chooseRecords } from './choose.ts'
 import { readCurve } from './curves.ts'
@@ -48,7 +50,7 @@ export async function readReport(
   ])
   const found = {
     run: runFacts(root, scan, record),
-    stages: scan.stages.map(stageFacts),
+    stages: await Promise.all(scan.stages.map((stage) => stageFacts(root, stage))),
     evaluations: evaluations.map(({ evaluation }) => evaluation),
     comparisons: compareAll(evaluations),
     curves: inOrderOfStages(curves, scan),
@@ -98,7 +100,7 @@ function stateOf(stages: readonly FoundStage[], record: RunRecord | undefined): 
   return states.has('interrupted') || record !== undefined ? 'interrupted' : 'finished'
 }
 
-function stageFacts({ dir, manifest, state }: FoundStage): StageFacts {
+async function stageFacts(root: string, { dir, manifest, state }: FoundStage): Promise<StageFacts> {
   const { attempts } = manifest
   const seconds = attempts.flatMap(({ started_at, ended_at }) =>
     ended_at === undefined ? [] : (Date.parse(ended_at) - Date.parse(started_at)) / 1000,
@@ -110,5 +112,14 @@ function stageFacts({ dir, manifest, state }: FoundStage): StageFacts {
     attempts: attempts.length,
     started_at: attempts[0]?.started_at ?? null,
     seconds: seconds.length === 0 ? null : seconds.reduce((sum, each) => sum + each, 0),
+    rates: state === 'finished' ? ratesOf(await readJson(join(root, dir, 'summary.json'))) : [],
   }
+}
+
+function ratesOf(summary: unknown): WorkRate[] {
+  const throughput = throughputIn(summary)
+  return (['generated', 'trained', 'scored'] as const).flatMap((work) => {
+    const rate = throughput?.[work]?.tokens_per_second ?? null
+    return rate === null ? [] : [{ work, tokens_per_second: rate, mfu: throughput?.[work]?.mfu ?? null }]
+  })
 }

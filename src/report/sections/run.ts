@@ -1,6 +1,6 @@
-import { seconds } from '../format.ts'
+import { percent, seconds } from '../format.ts'
 import { html, type Html } from '../html.ts'
-import type { Report } from '../report.ts'
+import type { Report, WorkRate } from '../report.ts'
 import { table } from '../table.ts'
 
 const PIPELINES = { oak: 'OaK loop', abel: 'Abel pipeline', stages: 'Single stages' } as const
@@ -45,6 +45,11 @@ export function runSection({ run, stages, missing }: Report): Html {
         { title: 'state', cell: ({ state }) => state, words: true },
         { title: 'attempts', cell: ({ attempts }) => attempts },
         { title: 'time', cell: (row) => (row.seconds === null ? '–' : seconds(row.seconds)) },
+        {
+          title: 'tokens/s, MFU',
+          cell: ({ rates }) => rates.map(describeRate).join('; ') || '–',
+          words: true,
+        },
         { title: 'directory', cell: ({ dir }) => dir, words: true },
       ],
       stages,
@@ -59,4 +64,9 @@ export function runSection({ run, stages, missing }: Report): Html {
           </details>`
     }
   </section>`
+}
+
+function describeRate({ work, tokens_per_second: rate, mfu }: WorkRate): string {
+  const share = mfu === null ? '' : ` (${percent(mfu)} %)`
+  return `${work} ${Math.round(rate).toLocaleString('en-US')}${share}`
 }

@@ -80,6 +80,8 @@ const modelLoad = {
     eos_token_id: countSchema.nullish(),
     dtype: z.string(),
     device: z.string(),
+    /** The product, as its driver calls it: "NVIDIA H100 80GB HBM3". */
+    device_name: z.string(),
     load_s: z.number().nonnegative(),
     /** Why training reads a prompt once per completion instead of once; absent where it is shared. */
     rows_apart: z.string().nullish(),
