@@ -73,8 +73,10 @@ function rowsOf(events: readonly Event[]): Row[] {
   })
 }
 
+/** A stage within a stage, as the coherence samples of an evaluation, counts once: in the outer one. */
 function totalOf(rows: readonly Row[]): Row {
-  const sum = (of: (row: Row) => number): number => rows.reduce((total, row) => total + of(row), 0)
+  const outer = rows.filter(({ stage }) => !rows.some((other) => stage.startsWith(`${other.stage}/`)))
+  const sum = (of: (row: Row) => number): number => outer.reduce((total, row) => total + of(row), 0)
   const busy = sum((row) => row.worker_seconds * (row.workers_busy ?? 0))
   return rowOf('all stages', {
     wall_seconds: sum((row) => row.wall_seconds),

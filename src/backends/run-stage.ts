@@ -72,7 +72,8 @@ class StageClock {
 
   #timing(before: BackendUsage, after: BackendUsage): StageTiming {
     const wall = (performance.now() - this.#began) / 1000
-    const start = after.startSeconds - before.startSeconds
+    // Sums of differences: never negative but for rounding.
+    const start = Math.max(0, after.startSeconds - before.startSeconds)
     const requests = after.requestSeconds - before.requestSeconds
     // Told in two clocks: a worker's own, and that of its requests.
     const worker = Math.min(after.workerSeconds - before.workerSeconds, requests)
