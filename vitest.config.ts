@@ -18,8 +18,8 @@ export default defineConfig({
     // Left alone, vitest keeps a core for itself: of two, half of the machine.
     maxWorkers: availableParallelism(),
     sequence: { sequencer: SlowestFirst },
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     passWithNoTests: false,
   },
 })

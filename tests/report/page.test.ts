@@ -180,7 +180,7 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
   beforeAll(async () => {
     browser = await launchChromium(CHROMIUM ?? '')
     await writeFile(join(root, 'report.html'), reportPage(report))
-  }, 60_000)
+  }, 480_000)
   afterAll(() => browser.close())
 
   async function open(options: PageOptions = {}): Promise<{ page: Page; errors: string[] }> {

@@ -105,7 +105,7 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
     expect(rough === wanted, `killed at ${kept.join(', ')} bytes`).toBe(true)
     expect(JSON.parse(last.stdout)).toMatchObject({ answers: 240 })
     expect((JSON.parse(last.stdout) as { generated: number }).generated).toBeLessThan(240)
-  }, 120_000)
+  }, 480_000)
 
   const train = ['gsm8k', 'train.jsonl']
   const testFile = ['gsm8k', 'test.jsonl']
@@ -157,6 +157,6 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
       ).toContain('gsm8k-platinum-4')
       expect(evaluated).not.toContain('Wendi feeds each of her chickens three cups')
     },
-    120_000,
+    480_000,
   )
 })

@@ -93,5 +93,5 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
     // Something was learned, so that equal bytes are not those of a start that never moved.
     const rows = (await readFile(join(rough, 'metrics.jsonl'), 'utf8')).trim().split('\n')
     expect((JSON.parse(rows.at(-1)!) as { kl: number }).kl).not.toBe(0)
-  }, 120_000)
+  }, 480_000)
 })
