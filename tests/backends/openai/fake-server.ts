@@ -12,8 +12,8 @@ export interface Seen {
 export interface FakeOptions {
   /** `owned_by` of its model list; vllm gives token ids and log-probabilities. */
   readonly owner: string
-  /** The whole answer to a prompt; a model that draws letters by the seed if absent. */
-  readonly script?: (seen: Seen) => string
+  /** The whole answer to a prompt; a model that draws letters by the seed if absent, or if it knows none. */
+  readonly script?: (seen: Seen) => string | undefined
   /** Called first for every request that generates; true if it has answered itself. */
   readonly before?: (seen: Seen, reply: ServerResponse, count: number) => boolean | Promise<boolean>
   /** Fields that it refuses as unexpected. */

@@ -1,8 +1,8 @@
 /** `vllm serve` as far as the orchestrator sees it: its flags, its health, its endpoints, a process of its own. */
 import { spawn } from 'node:child_process'
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { FakeServer } from '../openai/fake-server.ts'
+import { FakeServer, type Seen } from '../openai/fake-server.ts'
 
 const [verb, model = '', ...flags] = process.argv.slice(2)
 const flag = (name: string): string | undefined => flags[flags.indexOf(name) + 1]
@@ -19,4 +19,12 @@ appendFileSync(
   `${JSON.stringify({ pid: process.pid, engine: engine.pid, model, flags, lora, devices })}\n`,
 )
 await delay(300)
-await FakeServer.start({ owner: 'vllm', model, port: Number(flag('--port')) })
+// Answers to known prompts, one of them by the seed; anything else is drawn.
+const path = process.env['FAKE_VLLM_ANSWERS']
+const answers =
+  path === undefined ? {} : (JSON.parse(readFileSync(path, 'utf8')) as Record<string, readonly string[]>)
+const script = ({ body }: Seen): string | undefined => {
+  const known = answers[String(body['prompt'])]
+  return known?.[Number(body['seed'] ?? 0) % known.length]
+}
+await FakeServer.start({ owner: 'vllm', model, port: Number(flag('--port')), script })
