@@ -14,7 +14,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   problems: ['answers', 'logic', 'prompts'],
   prompts: ['problems'],
   preferences: ['answers', 'config', 'logic', 'problems', 'regime-w', 'traces'],
-  // shows what evaluation measured; only its types and formats come in
+  // shows what evaluation measured; only its types, names and formats come in
   report: ['evaluation', 'logic'],
   // files, processes, sockets
   runs: [],

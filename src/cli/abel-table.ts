@@ -1,3 +1,4 @@
+import { COHERENCE_SCORES } from '../evaluation/questions-coherence.ts'
 import type { Comparison } from '../evaluation/metrics-compare.ts'
 import type { AbelRow, AbelSummary } from '../pipelines/abel/summary.ts'
 import { percent, renderTable, withInterval } from './table.ts'
@@ -40,19 +41,9 @@ function renderCoherence(
   { base, ppo, dpo }: AbelSummary,
   differences: NonNullable<AbelSummary['coherence']>,
 ): string {
-  const scores = [
-    's_end',
-    's_path',
-    's_cf',
-    's_wm',
-    'consistency',
-    'dependence',
-    'closeness',
-    'shape',
-  ] as const
   return renderTable(
     ['coherence of samples', 'base %', 'PPO %', 'DPO %', 'DPO - PPO [95 %]'],
-    scores.map((score) => {
+    COHERENCE_SCORES.map((score) => {
       const mean = ({ evaluation }: AbelRow): string => percent(evaluation.coherence?.[score]?.value)
       return [score, mean(base), mean(ppo), mean(dpo), withInterval(differences.ppo_dpo[score])]
     }),

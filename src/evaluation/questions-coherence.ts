@@ -2,7 +2,8 @@ import type { ScoredGroup } from '../regime-w/group.ts'
 import { bootstrapDifferences, bootstrapMeans, clusterOf } from './statistics-bootstrap.ts'
 import type { Estimate } from './statistics.ts'
 
-const COHERENCE_SCORES = [
+/** In the order in which tables show them. */
+export const COHERENCE_SCORES = [
   's_end',
   's_path',
   's_cf',

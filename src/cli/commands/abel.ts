@@ -1,19 +1,14 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Command } from 'commander'
 import { abelSchema, type AbelConfig } from '../../config/abel.ts'
 import { loadConfig, parseOverride, type Override } from '../../config/load.ts'
 import { runAbel } from '../../pipelines/abel/run.ts'
-import { redacted } from '../../runs/redact.ts'
 import { renderAbelTable } from '../abel-table.ts'
-import { openTorch } from '../backend.ts'
 import { collect } from '../collect.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
-import { dryRun } from '../dry-run-config.ts'
 import { packageFile } from '../package-files.ts'
-import { addSinkFlags, openSinks, type SinkFlags } from '../sinks.ts'
-import { addRangeFlags, printOutcome, type RangeFlags, readRangeFlags } from '../stage-range.ts'
-import { withSession } from '../session.ts'
+import { type RunFlags, runPipelineConfig } from '../run-config.ts'
+import { addSinkFlags, type SinkFlags } from '../sinks.ts'
+import { addRangeFlags, type RangeFlags } from '../stage-range.ts'
 
 interface AbelOptions extends SinkFlags, RangeFlags {
   readonly config?: string
@@ -78,24 +73,9 @@ function flagOverrides(options: AbelOptions): Override[] {
 }
 
 /** Runs a resolved configuration and prints its table; shared by `abel` and `run`. */
-export async function runAbelConfig(
-  config: AbelConfig,
-  options: SinkFlags & RangeFlags & { readonly dryRun?: boolean; readonly json?: boolean },
-): Promise<void> {
-  await withSession(options, async (session) => {
-    const { events: told, signal, print } = session
-    const range = readRangeFlags(config, options)
-    if (options.dryRun === true) {
-      print(await dryRun(config), redacted(config))
-      return
-    }
-    const logDirectory = join(config.output, 'logs')
-    await mkdir(logDirectory, { recursive: true })
-    const model = 'path' in config.model ? config.model.path : join(config.output, 'base', 'drill', 'initial')
-    await using sinks = await openSinks(options, { dir: config.output, config, events: told })
-    const { events } = sinks
-    await using backend = openTorch(config.backend, model, { logDirectory, events })
-    const run = runAbel({ backend, events, signal, ...range }, config)
-    await printOutcome(config, session, run, renderAbelTable)
+export function runAbelConfig(config: AbelConfig, options: RunFlags): Promise<void> {
+  return runPipelineConfig(config, options, {
+    run: (context) => runAbel(context, config),
+    render: renderAbelTable,
   })
 }

@@ -1,18 +1,14 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Command } from 'commander'
 import { loadConfig, parseOverride, type Override } from '../../config/load.ts'
 import { oakSchema, type OakConfig } from '../../config/oak.ts'
 import { ElenchusError } from '../../errors.ts'
 import { runOak } from '../../pipelines/oak/run.ts'
-import { redacted } from '../../runs/redact.ts'
-import { openTorch, parseGpus } from '../backend.ts'
-import { dryRun } from '../dry-run-config.ts'
+import { parseGpus } from '../backend.ts'
 import { packageFile } from '../package-files.ts'
 import { renderOakTable } from '../oak-table.ts'
-import { addSinkFlags, openSinks, type SinkFlags } from '../sinks.ts'
-import { addRangeFlags, printOutcome, type RangeFlags, readRangeFlags } from '../stage-range.ts'
-import { withSession } from '../session.ts'
+import { type RunFlags, runPipelineConfig } from '../run-config.ts'
+import { addSinkFlags, type SinkFlags } from '../sinks.ts'
+import { addRangeFlags, type RangeFlags } from '../stage-range.ts'
 import { collect } from '../collect.ts'
 
 interface OakOptions extends SinkFlags, RangeFlags {
@@ -117,24 +113,9 @@ function splitPair(pair: string): [string, string] {
 }
 
 /** Runs a resolved configuration and prints its table; shared by `oak` and `run`. */
-export async function runOakConfig(
-  config: OakConfig,
-  options: SinkFlags & RangeFlags & { readonly dryRun?: boolean; readonly json?: boolean },
-): Promise<void> {
-  await withSession(options, async (session) => {
-    const { events: told, signal, print } = session
-    const range = readRangeFlags(config, options)
-    if (options.dryRun === true) {
-      print(await dryRun(config), redacted(config))
-      return
-    }
-    const logDirectory = join(config.output, 'logs')
-    await mkdir(logDirectory, { recursive: true })
-    const model = 'path' in config.model ? config.model.path : join(config.output, 'base', 'drill', 'initial')
-    await using sinks = await openSinks(options, { dir: config.output, config, events: told })
-    const { events } = sinks
-    await using backend = openTorch(config.backend, model, { logDirectory, events })
-    const run = runOak({ backend, events, signal, ...range }, config)
-    await printOutcome(config, session, run, renderOakTable)
+export function runOakConfig(config: OakConfig, options: RunFlags): Promise<void> {
+  return runPipelineConfig(config, options, {
+    run: (context) => runOak(context, config),
+    render: renderOakTable,
   })
 }

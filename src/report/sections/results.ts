@@ -1,20 +1,9 @@
 import { intervals } from '../charts.ts'
-import type { CoherenceScore } from '../../evaluation/questions-coherence.ts'
+import { COHERENCE_SCORES } from '../../evaluation/questions-coherence.ts'
 import { counts, number, percent, points, share } from '../format.ts'
 import { html, type Html } from '../html.ts'
 import type { Evaluation, PairedComparison, ProofEvaluation, QuestionEvaluation, Report } from '../report.ts'
 import { table } from '../table.ts'
-
-const COHERENCE_SCORES: readonly CoherenceScore[] = [
-  's_end',
-  's_path',
-  's_cf',
-  's_wm',
-  'consistency',
-  'dependence',
-  'closeness',
-  'shape',
-]
 
 /** What came out: a table per group of evaluations, the paired tests, and the same by depth and label. */
 export function resultsSection({ evaluations, comparisons }: Report): Html {
