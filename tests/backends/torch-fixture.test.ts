@@ -126,6 +126,21 @@ describe('the torch backend over fixture workers', () => {
     expect(found).toEqual(expect.arrayContaining(['a', 'b', 'c']))
   })
 
+  test('a worker out of memory is believed: no restart, no second try, and it goes on with what fits', async () => {
+    await using backend = open('out-of-memory', { restarts: 3 })
+    const [before] = await backend.stats()
+    const requests = ['small', 'large', 'small'].map((prompt, seed) => ({ key: `k${seed}`, prompt, seed }))
+    const found: string[] = []
+    const failure = await drain(backend.generate(requests, OPTIONS), found).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'out_of_memory', retryable: false })
+    expect((failure as { hint: string }).hint).toContain('--max-new-tokens')
+    // What it finished before is kept.
+    expect(found).toEqual(['k0'])
+    expect((await texts(backend, 3)).size).toBe(3)
+    const [after] = await backend.stats()
+    expect(after?.pid).toBe(before?.pid)
+  })
+
   test('fails with the death when there is no start left', async () => {
     await using backend = open('answers', { restarts: 0 })
     const deadly = backend.generate([{ key: 'deadly', prompt: 'p', seed: 1 }], OPTIONS)

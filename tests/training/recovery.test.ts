@@ -134,15 +134,34 @@ describe('a worker that dies in training', () => {
     expect(await train(() => new SummingSession())).toMatchObject({ last_loss: 55 })
   })
 
-  test('is not what another failure is taken for', async () => {
-    let opened = 0
-    const training = train(() => {
-      opened++
-      throw new ElenchusError('guard_failed', 'No.')
-    })
-    await expect(training).rejects.toMatchObject({ code: 'guard_failed' })
-    expect(opened).toBe(1)
+  test.each(['guard_failed', 'non_finite', 'deadly_request'] as const)(
+    'is not what another failure is taken for: %s',
+    async (code) => {
+      let opened = 0
+      const training = train(() => {
+        opened++
+        throw new ElenchusError(code, 'No.')
+      })
+      await expect(training).rejects.toMatchObject({ code })
+      expect(opened).toBe(1)
+    },
+  )
+})
+
+test('a row that does not fit into memory ends the stage with its checkpoint kept, and what to change', async () => {
+  const training = train(
+    () =>
+      new SummingSession((step) => {
+        if (step === 5) throw new ElenchusError('out_of_memory', 'A single row does not fit into memory.')
+        return false
+      }),
+  )
+  await expect(training).rejects.toMatchObject({
+    code: 'out_of_memory',
+    hint: expect.stringContaining('--gradient-checkpointing'),
   })
+  expect(warnings()).toEqual([])
+  expect(await train(() => new SummingSession())).toMatchObject({ last_loss: 55 })
 })
 
 describe('a damaged checkpoint', () => {
