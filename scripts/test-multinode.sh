@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Two "machines": network namespaces joined by a veth pair. Workers in both serve one group over CURVE; the link is cut once.
-# Needs Linux, root and iproute2; skips aloud without. All traffic stays in the two namespaces, which it removes again.
+# Two "machines": network namespaces joined by a veth pair. torchrun on two nodes over CURVE: rollouts, with the link cut
+# in the middle, and DPO steps. --all: the command launcher as well. Needs Linux, root and iproute2; skips aloud without.
+# All traffic stays in the two namespaces, which it removes again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,7 +32,7 @@ for side in "$a va$$" "$b vb$$"; do
 done
 
 npm run --silent build:scripts
-# What was compiled there looks for the Python package beside itself.
-ln -sfn ../py-runtime .build/py-runtime
+# What was compiled there looks for these beside itself.
+for name in py-runtime package.json requirements.txt; do ln -sfn "../$name" ".build/$name"; done
 export ELENCHUS_PYTHON=${ELENCHUS_PYTHON:-$PWD/.venv/bin/python}
-timeout 540 ip netns exec "$a" node .build/scripts/multinode/main.js "$folder" "$a" "$b" "va$$"
+timeout 540 ip netns exec "$a" node .build/scripts/multinode/main.js "$folder" "$a" "$b" "va$$" "${1:-}"

@@ -18,3 +18,5 @@ step npm run --silent types:py
 export OMP_NUM_THREADS=1
 step .venv/bin/python -m pytest -q -n 2 --dist worksteal py-runtime/tests
 step npm run --silent test
+# Skips aloud where network namespaces may not be made.
+step ./scripts/test-multinode.sh

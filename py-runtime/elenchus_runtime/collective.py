@@ -10,7 +10,6 @@ knows better: it starts the group again.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ import torch.distributed as dist
 from torch._C._distributed_c10d import FileStore, PrefixStore, Store, TCPStore
 
 from .errors import WorkerError
+from .interfaces import LOOPBACK
 from .protocol import FileMeeting, GroupJoin
 from .pulse import Pulse
 
@@ -134,7 +134,7 @@ def _meeting_store(spec: GroupJoin) -> Store:
         return _tcp_store(host, int(port), serve=spec.rank == 0 and not by_launcher)
     if isinstance(spec.meeting, FileMeeting):
         if spec.meeting.local:
-            os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo' if sys.platform == 'linux' else 'lo0')
+            os.environ.setdefault('GLOO_SOCKET_IFNAME', LOOPBACK)
         return FileStore(spec.meeting.path, spec.size)
     return _tcp_store(spec.meeting.host, spec.meeting.port, serve=spec.rank == 0)
 

@@ -37,6 +37,12 @@ def main() -> int:
     if connection.log_folder is not None:
         write_own_log(connection.log_folder, connection.rank, connection.epoch)
 
+    from .interfaces import interface_towards
+
+    interface = interface_towards(connection.endpoint)
+    if interface is not None:
+        os.environ.setdefault('GLOO_SOCKET_IFNAME', interface)
+
     from .environment import greeting, pick_device, refuse_unsupported, versions
 
     try:
