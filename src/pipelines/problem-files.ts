@@ -14,7 +14,10 @@ export async function loadProblems(path: string): Promise<readonly Problem[]> {
   try {
     text = await readFile(path, 'utf8')
   } catch (cause) {
-    throw new ElenchusError('file_missing', `Cannot read the problems in ${path}.`, { cause })
+    throw new ElenchusError('file_missing', `Cannot read the problems in ${path}.`, {
+      hint: 'Check the path. `elenchus data generate` makes problems, `elenchus data convert` turns downloads into them: docs/data.md.',
+      cause,
+    })
   }
   const { problems, issues } = readProblems(text, basename(path, extname(path)))
   const [first] = issues

@@ -68,6 +68,9 @@ async function read(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    throw new ElenchusError('file_missing', `Cannot read the questions in ${path}.`, { cause })
+    throw new ElenchusError('file_missing', `Cannot read the questions in ${path}.`, {
+      hint: 'Check the path. `elenchus data generate --task arithmetic` makes questions; where GSM8K is: docs/data.md.',
+      cause,
+    })
   }
 }

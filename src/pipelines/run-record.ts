@@ -27,9 +27,10 @@ export const runRecordSchema = z.looseObject({
 })
 export type RunRecord = z.infer<typeof runRecordSchema>
 
-/** The record of a run; undefined if the directory holds none that can be read. */
+/** The record of a run, without credentials; undefined if the directory holds none that can be read. */
 export async function readRunRecord(dir: string): Promise<RunRecord | undefined> {
-  return runRecordSchema.safeParse(await readJson(join(dir, 'run.json'))).data
+  const record = runRecordSchema.safeParse(await readJson(join(dir, 'run.json'))).data
+  return record === undefined ? undefined : { ...record, config: redacted(record.config) }
 }
 
 /**

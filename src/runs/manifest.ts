@@ -32,7 +32,8 @@ export const manifestSchema = z.looseObject({
 export type Manifest = z.infer<typeof manifestSchema>
 
 /**
- * The manifest of a stage's directory; undefined if there is none.
+ * The manifest of a stage's directory, without credentials, also where one of earlier days still holds them; undefined
+ * if there is none.
  *
  * @throws ElenchusError `record_invalid` if it is damaged or of another version; `io_failed`.
  */
@@ -41,17 +42,20 @@ export async function readManifest(dir: string): Promise<Manifest | undefined> {
   const value = await readJson(path)
   if (value === undefined) return undefined
   const result = manifestSchema.safeParse(value)
-  if (result.success) return result.data
+  if (result.success) return withoutCredentials(result.data)
   throw new ElenchusError('record_invalid', `${path} is no manifest: ${describeIssues(result.error)}.`)
 }
 
 /** Writes it without the credentials of its configuration and of the placement of its attempts. */
 export async function writeManifest(dir: string, manifest: Manifest): Promise<void> {
+  await writeJsonAtomic(join(dir, 'manifest.json'), withoutCredentials(manifest))
+}
+
+function withoutCredentials(manifest: Manifest): Manifest {
   const attempts = manifest.attempts.map((attempt) =>
     attempt.placement === undefined ? attempt : { ...attempt, placement: redacted(attempt.placement) },
   )
-  const written: Manifest = { ...manifest, config: redacted(manifest.config), attempts }
-  await writeJsonAtomic(join(dir, 'manifest.json'), written)
+  return { ...manifest, config: redacted(manifest.config), attempts }
 }
 
 /** The value of a JSON file; undefined if there is no file. */

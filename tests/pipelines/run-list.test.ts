@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { compareRuns, describeRun, listRuns } from '../../src/pipelines/run-list.ts'
+import { readReport } from '../../src/pipelines/report/read.ts'
+import { readManifest } from '../../src/runs/manifest.ts'
 import { openStage } from '../../src/runs/stage.ts'
 
 let root: string
@@ -50,6 +52,33 @@ test('describes a run with its stages; what is none is said to be none', async (
   expect(run.record?.pipeline).toBe('oak')
   expect(run.stages).toMatchObject([{ stage: 'dpo', dir: 'dpo/iter1', state: 'finished', attempts: 1 }])
   await expect(describeRun(join(root, 'outputs/web'))).rejects.toMatchObject({ code: 'file_missing' })
+})
+
+test('credentials that a run of earlier days wrote down are shown by nothing', async () => {
+  const dir = join(root, 'old')
+  await cp(join(root, 'outputs/a'), dir, { recursive: true })
+  const config = { hub: { token: 'topsecret1' }, extra: ['--api-key', 'topsecret2'] }
+  for (const [file, more] of [
+    ['run.json', { config }],
+    ['dpo/iter1/manifest.json', { config, attempts: undefined }],
+  ] as const) {
+    const before = JSON.parse(await readFile(join(dir, file), 'utf8')) as { attempts?: object[] }
+    const attempts = before.attempts?.map((each) => ({
+      ...each,
+      placement: { url: 'http://u:topsecret3@h' },
+    }))
+    await writeFile(join(dir, file), JSON.stringify({ ...before, ...more, attempts }))
+  }
+  const stage = join(dir, 'dpo/iter1')
+  const shown = await Promise.all([
+    describeRun(dir),
+    compareRuns(dir, join(root, 'outputs/b')),
+    readManifest(stage),
+    readReport(dir),
+    readReport(stage),
+  ])
+  expect(JSON.stringify(shown)).toContain('[redacted]')
+  expect(JSON.stringify(shown)).not.toContain('topsecret')
 })
 
 test('compares settings', async () => {
