@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
 import { ElenchusError } from '../errors.ts'
-import { normaliseFlags } from './flags.ts'
-import { createProgram } from './program.ts'
+import { normaliseFlags } from './argv.ts'
+import { programFor } from './program.ts'
 import { refuseTypos } from './typos.ts'
 
 /** Prints what went wrong, where, and what to do; returns the exit status of section "The command line". */
@@ -30,8 +30,8 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 try {
-  const program = createProgram()
   const argv = normaliseFlags(process.argv)
+  const program = await programFor(argv.slice(2))
   refuseTypos(program, argv.slice(2))
   await program.parseAsync(argv)
 } catch (error) {

@@ -1,76 +1,45 @@
 import { Command } from 'commander'
 import { versions } from '../runs/versions.ts'
-import { abelCommand } from './commands/abel.ts'
-import { baselineCommand } from './commands/baseline.ts'
-import { compareCommand } from './commands/compare.ts'
-import { completionCommand } from './commands/completion.ts'
-import { dataCommand } from './commands/data.ts'
-import { doctorCommand } from './commands/doctor.ts'
-import { dpoCommand } from './commands/dpo.ts'
-import { evaluateCommand } from './commands/evaluate.ts'
-import { explainCommand } from './commands/explain.ts'
-import { gradeCommand } from './commands/grade.ts'
-import { initCommand } from './commands/init.ts'
-import { joinCommand } from './commands/join.ts'
-import { mergeCommand } from './commands/merge.ts'
-import { oakCommand } from './commands/oak.ts'
-import { planCommand } from './commands/plan.ts'
-import { ppoCommand } from './commands/ppo.ts'
-import { preferencesCommand } from './commands/preferences.ts'
-import { regimeWCommand } from './commands/regime-w.ts'
-import { reportCommand } from './commands/report.ts'
-import { rolloutsCommand } from './commands/rollouts.ts'
-import { runCommand } from './commands/run.ts'
-import { runsCommand } from './commands/runs.ts'
-import { schemaCommand } from './commands/schema.ts'
-import { setupCommand } from './commands/setup.ts'
-import { sftCommand } from './commands/sft.ts'
-import { tracesCommand } from './commands/traces.ts'
-import { verifyCommand } from './commands/verify.ts'
+import { COMMANDS } from './commands.ts'
 
-const COMMANDS = [
-  runCommand,
-  oakCommand,
-  abelCommand,
-  sftCommand,
-  ppoCommand,
-  tracesCommand,
-  rolloutsCommand,
-  preferencesCommand,
-  dpoCommand,
-  evaluateCommand,
-  compareCommand,
-  verifyCommand,
-  explainCommand,
-  reportCommand,
-  baselineCommand,
-  gradeCommand,
-  regimeWCommand,
-  dataCommand,
-  mergeCommand,
-  joinCommand,
-  runsCommand,
-  planCommand,
-  doctorCommand,
-  setupCommand,
-  initCommand,
-  schemaCommand,
-  completionCommand,
-]
+/** Makes the whole program with everything in it: what completion scripts and the reference are made from. */
+export async function loadProgram(): Promise<() => Command> {
+  const makers = await Promise.all(COMMANDS.map(({ load }) => load()))
+  return () => programOf(makers.map((make) => make()))
+}
 
-export function createProgram(): Command {
+/**
+ * The program as far as a command line needs it: the command that it chooses, and the others by name and description only.
+ * Loading all of them takes longer than most of them run.
+ */
+export async function programFor(words: readonly string[]): Promise<Command> {
+  const [first, second] = words
+  // Its script tells everything of everybody.
+  if (first === 'completion') return (await loadProgram())()
+  const chosen = first === 'help' ? second : first
+  const commands = COMMANDS.map(async (entry) =>
+    entry.name === chosen ? (await entry.load())() : new Command(entry.name).description(entry.description),
+  )
+  return programOf(await Promise.all(commands))
+}
+
+function programOf(commands: readonly Command[]): Command {
+  const usages = new Map(COMMANDS.map(({ name, usage }) => [name, usage]))
   const program = new Command('elenchus')
     .description('Trains language models to reason, with a judge that cannot be fooled.')
     .version(versions()['elenchus'] ?? '')
     .showSuggestionAfterError()
     .showHelpAfterError('(add --help for the options)')
+    .configureHelp({
+      subcommandTerm: (command) => `${command.name()} ${usages.get(command.name()) ?? ''}`.trim(),
+    })
     .addHelpText(
       'after',
       '\nstdout is the result (--json for programs), stderr is progress and log.\n' +
         'Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 environment not ready,\n' +
         '5 below a --gate, 75 stopped by SIGTERM, 130 by Ctrl-C (both continue with --resume).',
     )
-  for (const make of COMMANDS) program.addCommand(make())
+  for (const command of commands) program.addCommand(command)
   exitInsteadOfThrow(program)
   return program
 }

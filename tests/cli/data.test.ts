@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createProgram } from '../../src/cli/program.ts'
 import { DOWNLOADS } from '../../src/problems/downloads.ts'
 import { fingerprintFile } from '../../src/runs/fingerprint.ts'
 import { sharedDataMissing } from '../support/shared-data.ts'
+import { createProgram } from '../support/program.ts'
 
 const SHARED = resolve(
   process.env['ELENCHUS_SHARED_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
-import { addSchemaFlags, normaliseFlags, readSchemaFlags } from '../../src/cli/flags.ts'
+import { normaliseFlags } from '../../src/cli/argv.ts'
+import { addSchemaFlags, readSchemaFlags } from '../../src/cli/flags.ts'
 import { dpoSchema, preferencesSchema } from '../../src/config/training.ts'
 import type * as z from 'zod'
 

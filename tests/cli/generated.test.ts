@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { createProgram } from '../../src/cli/program.ts'
 import { cliReference } from '../../src/cli/reference.ts'
 import { CONFIG_KINDS, configJsonSchema } from '../../src/config/json-schema.ts'
+import { createProgram } from '../support/program.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { completionScript } from '../../src/cli/completion.ts'
-import { createProgram } from '../../src/cli/program.ts'
 import { pathOf } from '../../src/cli/typos.ts'
 import { leaves } from '../../src/cli/reference.ts'
-import { refusalOf } from '../support/program.ts'
+import { createProgram, refusalOf } from '../support/program.ts'
 
 describe('help', () => {
   test('every command has examples, and they are right', () => {

@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { createProgram } from '../../src/cli/program.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { pipelineSchema } from '../../src/config/pipeline.ts'
+import { createProgram } from '../support/program.ts'
 
 test('init writes a configuration that is valid, and never overwrites one', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'elenchus-init-'))

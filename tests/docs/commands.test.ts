@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { normaliseFlags } from '../../src/cli/flags.ts'
-import { createProgram } from '../../src/cli/program.ts'
+import { normaliseFlags } from '../../src/cli/argv.ts'
 import { refuseTypos } from '../../src/cli/typos.ts'
-import { refusalOf } from '../support/program.ts'
+import { createProgram, refusalOf } from '../support/program.ts'
 import { blocksOf, commandsOf, PAGES, pageText, ROOT } from './pages.ts'
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object }

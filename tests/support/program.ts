@@ -1,8 +1,11 @@
 import { CommanderError, type Command } from 'commander'
-import { normaliseFlags } from '../../src/cli/flags.ts'
-import { createProgram } from '../../src/cli/program.ts'
+import { normaliseFlags } from '../../src/cli/argv.ts'
+import { loadProgram } from '../../src/cli/program.ts'
 import { leaves } from '../../src/cli/reference.ts'
 import { refuseTypos } from '../../src/cli/typos.ts'
+
+/** The program of the command line, with all its commands. */
+export const createProgram = await loadProgram()
 
 /** The program of the command line, whose commands do nothing, and which prints nothing. */
 function inertProgram(): Command {
