@@ -13,8 +13,6 @@ import subprocess
 import sys
 from typing import Any
 
-INHERITED = ('ELENCHUS_CONNECTION', 'PYTHONPATH', 'PYTHONUNBUFFERED', 'OMP_NUM_THREADS')
-
 
 def _ray() -> Any:
     """Ray is on the cluster, and nothing that this package needs elsewhere."""
@@ -46,7 +44,8 @@ class Rank:
 def main() -> int:
     ray = _ray()
     ranks, cpus, gpus, python = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
-    ray.init(runtime_env={'env_vars': {name: os.environ[name] for name in INHERITED if name in os.environ}})
+    # The environment of the job is that of its actors; to name it again is a conflict for Ray.
+    ray.init()
     remote: Any = ray.remote(num_cpus=cpus, num_gpus=gpus)(Rank)
     actors = [remote.remote() for _ in range(ranks)]
     place = ray.get(actors[0].meeting_place.remote())

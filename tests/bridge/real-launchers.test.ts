@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Launcher } from '../../src/bridge/launcher.ts'
 import { accelerateLauncher } from '../../src/bridge/launchers/accelerate.ts'
+import { rayLauncher } from '../../src/bridge/launchers/ray.ts'
 import { torchrunLauncher } from '../../src/bridge/launchers/torchrun.ts'
 import { Scene } from './harness.ts'
 import { workerPython } from './worker-python.ts'
@@ -78,3 +79,49 @@ describe.skipIf(workerPython === null)('two real workers under', () => {
     TIMEOUT_MS,
   )
 })
+
+const ray = process.env['ELENCHUS_RAY_ADDRESS']
+if (ray === undefined) {
+  process.stderr.write(
+    'The test of the Ray launcher is skipped: start a cluster (`ray start --head`) and set ELENCHUS_RAY_ADDRESS=http://127.0.0.1:8265.\n',
+  )
+}
+
+test.skipIf(ray === undefined || workerPython === null)(
+  'two real workers on a Ray cluster: greeted, answer, start again after a death, and the job ends with the group',
+  async () => {
+    await using scene = new Scene()
+    const jobs = async (): Promise<readonly { status: string }[]> =>
+      (await (await fetch(`${ray}/api/jobs/`)).json()) as { status: string }[]
+    const before = (await jobs()).length
+    {
+      await using group = await scene.start('', {
+        launcher: rayLauncher({
+          address: ray ?? '',
+          gpusPerRank: 0,
+          cpusPerRank: 1,
+          ranks: 2,
+          threads: 1,
+          intervalMs: 200,
+          ...(workerPython !== null && { python: workerPython }),
+        }),
+        ranks: 2,
+        restarts: 1,
+        heartbeatS: 1,
+        limits: PATIENT,
+      })
+      expect(group.hellos.map(({ rank, world_size }) => [rank, world_size])).toEqual([
+        [0, 2],
+        [1, 2],
+      ])
+      const { body } = await group.call('stats', {}, { on: { rank: 1, epoch: 0 } }).result
+      process.kill(body.pid, 'SIGKILL')
+      await expect.poll(() => group.worker(1).then(({ epoch }) => epoch), { timeout: 240_000 }).toBe(1)
+      await group.call('stats', {}, { on: { rank: 0, epoch: 1 } }).result
+    }
+    const submitted = await jobs()
+    expect(submitted.length - before).toBe(2)
+    expect(submitted.filter(({ status }) => status === 'RUNNING' || status === 'PENDING')).toEqual([])
+  },
+  TIMEOUT_MS,
+)

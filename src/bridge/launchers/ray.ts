@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { ElenchusError } from '../../errors.ts'
@@ -102,16 +105,10 @@ function rayJob(api: string, id: string): Job {
 }
 
 async function ask(url: string, method: 'GET' | 'POST', body?: unknown): Promise<unknown> {
-  let response: Response
+  let status: number | undefined
+  let text: string
   try {
-    response = await fetch(url, {
-      method,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(body !== undefined && {
-        body: JSON.stringify(body),
-        headers: { 'content-type': 'application/json' },
-      }),
-    })
+    ;({ status, text } = await send(url, method, body))
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new ElenchusError('environment', `Ray's Jobs API at ${url} does not answer: ${why}.`, {
@@ -119,9 +116,29 @@ async function ask(url: string, method: 'GET' | 'POST', body?: unknown): Promise
       cause,
     })
   }
-  const text = await response.text()
-  if (!response.ok) {
-    throw new ElenchusError('environment', `Ray refused ${method} ${url} (${response.status}): ${text}`)
+  if (status === undefined || status >= 300) {
+    throw new ElenchusError('environment', `Ray refused ${method} ${url} (${status}): ${text}`)
   }
   return JSON.parse(text)
+}
+
+/** Not `fetch`: by the headers that it adds, Ray takes it for a browser, and refuses its POST. */
+async function send(
+  url: string,
+  method: 'GET' | 'POST',
+  body: unknown,
+): Promise<{ readonly status: number | undefined; readonly text: string }> {
+  const content = body === undefined ? undefined : JSON.stringify(body)
+  const request = (url.startsWith('https:') ? httpsRequest : httpRequest)(url, {
+    method,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...(content !== undefined && {
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) },
+    }),
+  })
+  request.end(content)
+  const [reply] = (await once(request, 'response')) as [IncomingMessage]
+  let text = ''
+  for await (const part of reply.setEncoding('utf8')) text += String(part)
+  return { status: reply.statusCode, text }
 }
