@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
@@ -136,8 +135,10 @@ async function send(
       headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) },
     }),
   })
-  request.end(content)
-  const [reply] = (await once(request, 'response')) as [IncomingMessage]
+  const reply = await new Promise<IncomingMessage>((resolve, reject) => {
+    request.on('response', resolve).on('error', reject)
+    request.end(content)
+  })
   let text = ''
   for await (const part of reply.setEncoding('utf8')) text += String(part)
   return { status: reply.statusCode, text }
