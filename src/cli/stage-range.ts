@@ -36,10 +36,10 @@ export function readRangeFlags(
   }
 }
 
-/** Prints the summary of a pipeline, or where it ended because it was to go no further. */
+/** Prints the summary of a pipeline, and where to look at more; or where it ended because it was to go no further. */
 export async function printOutcome<Summary>(
   { output }: PipelineConfig,
-  { print }: Session,
+  { print, note }: Session,
   run: Promise<Summary>,
   render: (summary: Summary) => string,
 ): Promise<void> {
@@ -52,4 +52,5 @@ export async function printOutcome<Summary>(
     return print(text, { output, ...error.details })
   }
   print(render(summary), summary)
+  note(`every figure and trace on one page: elenchus report ${output}`)
 }
