@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 
+from .heap import keep_freed_memory
 from .hygiene import leave_with_orchestrator, leave_with_parent, watch_death_pipe
 
 HANDSHAKE_FAILED = 3
@@ -21,6 +22,7 @@ HANDSHAKE_FAILED = 3
 
 def main() -> int:
     leave_with_parent()
+    keep_freed_memory()
     from .connection import STDIN, read_connection
     from .errors import WorkerError
     from .pulse import Pulse

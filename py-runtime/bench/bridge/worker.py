@@ -14,6 +14,7 @@ import torch
 from elenchus_runtime import protocol as wire
 from elenchus_runtime.connection import read_connection
 from elenchus_runtime.environment import greeting
+from elenchus_runtime.heap import keep_freed_memory
 from elenchus_runtime.hygiene import leave_with_orchestrator, leave_with_parent
 from elenchus_runtime.job import Job
 from elenchus_runtime.protocol import Blobs
@@ -46,6 +47,7 @@ def answer(job: Job) -> tuple[dict[str, object], Blobs] | None:
 
 def main() -> None:
     leave_with_parent()
+    keep_freed_memory()
     connection = read_connection()
     leave_with_orchestrator(connection.parent_pid, connection.process_space)
     pulse = Pulse()
