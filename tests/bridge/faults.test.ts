@@ -1,7 +1,11 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { spawnLauncher } from '../../src/bridge/launchers/spawn.ts'
 import type { Limits } from '../../src/bridge/limits.ts'
 import type { ErrorCode } from '../../src/errors.ts'
 import { alive, failureOf, generateBody, Scene } from './harness.ts'
+import { workerPython } from './worker-python.ts'
 
 /** Every fault of a worker ends in a typed error: never a hang, no process and no socket left (see Scene). */
 describe('a worker that does not come up', () => {
@@ -27,9 +31,31 @@ describe('a worker that does not come up', () => {
     expect(scene.log()).toContain('told: The worker’s token is not that of this launch.')
   })
 
+  test.skipIf(workerPython === null)(
+    'because its libraries are too old names them, and what to run',
+    async () => {
+      await using scene = new Scene()
+      const info = join(scene.logDirectory, 'transformers-4.40.0.dist-info')
+      mkdirSync(info, { recursive: true })
+      writeFileSync(join(info, 'METADATA'), 'Metadata-Version: 2.1\nName: transformers\nVersion: 4.40.0\n')
+      const own = process.env['PYTHONPATH']
+      process.env['PYTHONPATH'] = scene.logDirectory
+      try {
+        const launcher = spawnLauncher({ devices: 'cpu' })
+        const error = await failureOf(scene.start('', { launcher, limits: { startS: 120 } }))
+        expect(error.code).toBe('worker_start_failed')
+        expect(error.exitCode).toBe(3)
+        expect(error.message).toContain('transformers 4.40.0 (at least 5.10)')
+        expect(error.message).toContain('elenchus setup')
+      } finally {
+        if (own === undefined) delete process.env['PYTHONPATH']
+        else process.env['PYTHONPATH'] = own
+      }
+    },
+  )
+
   test('because its program does not exist is named', async () => {
     await using scene = new Scene()
-    const { spawnLauncher } = await import('../../src/bridge/launchers/spawn.ts')
     const launcher = spawnLauncher({ command: ['/nowhere/python'] })
     const error = await failureOf(scene.start('', { launcher }))
     expect(error.code).toBe('worker_start_failed')
