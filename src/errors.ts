@@ -71,7 +71,7 @@ export const ERROR_CODES = {
   worker_stalled: {
     retryable: true,
     exit: 1,
-    hint: 'The worker is alive but makes no progress; raise the limit of this phase if it is only slow.',
+    hint: 'The worker is alive but makes no progress. If it is only slow, raise the limit of this phase (--limits-step 900); then use --resume.',
   },
   deadline_exceeded: { retryable: true, exit: 1, hint: 'Raise the deadline or send less per request.' },
   cancelled: { retryable: true, exit: 130, hint: 'Use --resume to continue.' },

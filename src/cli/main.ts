@@ -5,6 +5,9 @@ import { normaliseFlags } from './argv.ts'
 import { programFor } from './program.ts'
 import { refuseTypos } from './typos.ts'
 
+/** Stopped by SIGTERM and resumable: EX_TEMPFAIL, after which a batch system may queue the same command again. */
+const TERMINATED = 75
+
 /** Prints what went wrong, where, and what to do; returns the exit status of section "The command line". */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
@@ -13,7 +16,7 @@ function report(error: unknown): number {
     process.stderr.write(
       `  hint: ${error.hint}\n  code: ${error.code}${error.retryable ? ' (a retry may help)' : ''}\n`,
     )
-    return error.exitCode
+    return error.details['signal'] === 'SIGTERM' && error.code === 'cancelled' ? TERMINATED : error.exitCode
   }
   process.stderr.write(
     `elenchus: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,

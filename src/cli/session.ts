@@ -49,6 +49,11 @@ export async function withSession<T>(
         process.stdout.write(options.json === true ? `${JSON.stringify(document)}\n` : `${text}\n`)
       },
     })
+  } catch (error) {
+    // Whoever noticed it, a worker perhaps: the signal was the reason, and decides the exit status.
+    throw controller.signal.aborted && ElenchusError.is(error) && error.code === 'cancelled'
+      ? controller.signal.reason
+      : error
   } finally {
     progress.end()
     process.off('SIGINT', onInterrupt)

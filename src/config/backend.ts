@@ -69,6 +69,8 @@ const launching = {
     .prefault({}),
 } as const
 
+const seconds = z.number().positive().optional()
+
 /** Where and how tensors are computed. Placement: it decides speed, not results, and is not compared on resume. */
 export const backendSchema = z.strictObject({
   engine: z.enum(['auto', 'native', 'transformers']).default('auto'),
@@ -103,5 +105,15 @@ export const backendSchema = z.strictObject({
     .positive()
     .optional()
     .describe("CPU threads per worker; absent: torch's own choice on GPU machines, 1 on CPU."),
+  limits: z
+    .strictObject({
+      import: seconds.describe(
+        'Seconds without progress while a worker imports, before it counts as stalled (180).',
+      ),
+      load: seconds.describe('The same while it loads or saves weights (900).'),
+      first_step: seconds.describe('The same in its first step of a training, which may compile (900).'),
+      step: seconds.describe('The same in any other step, of training or sampling (300).'),
+    })
+    .prefault({}),
 })
 export type BackendConfig = z.infer<typeof backendSchema>

@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS, type Limits } from '../bridge/limits.ts'
 import { accelerateLauncher, readAccelerateConfig } from '../bridge/launchers/accelerate.ts'
 import { commandLauncher } from '../bridge/launchers/command.ts'
 import type { Launcher } from '../bridge/launcher.ts'
@@ -99,4 +100,10 @@ export function dtypeOfPrecision(precision: string): BackendConfig['dtype'] {
     default:
       throw new ElenchusError('usage', `Mixed precision "${precision}" is not supported: bf16 or no.`)
   }
+}
+
+/** How long a worker may stand still, by phase: what is set, else the defaults. */
+export function limitsOf({ limits }: Pick<BackendConfig, 'limits'>): Pick<Limits, 'phaseS'> {
+  const given = Object.entries(limits).filter((entry): entry is [string, number] => entry[1] !== undefined)
+  return { phaseS: { ...DEFAULT_LIMITS.phaseS, ...Object.fromEntries(given) } }
 }

@@ -1,7 +1,7 @@
 import { createTorchBackend, type TorchBackend } from '../backends/torch/torch.ts'
 import type { BackendConfig } from '../config/backend.ts'
 import type { EventSink } from '../runs/events.ts'
-import { dtypeOf, launcherOf } from './launchers.ts'
+import { dtypeOf, launcherOf, limitsOf } from './launchers.ts'
 
 /** The torch backend with one worker per device. */
 export function openTorch(
@@ -19,6 +19,7 @@ export function openTorch(
     launcher: launcherOf(config),
     listen: config.listen,
     sharding: config.sharding,
+    limits: limitsOf(config),
     ...(config.num_processes !== undefined && { ranks: config.num_processes }),
     logDirectory: options.logDirectory,
     onWarning: (message) => options.events({ type: 'warning', stage: 'backend', message }),

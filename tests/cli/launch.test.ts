@@ -6,7 +6,7 @@ import { dryRun } from '../../src/cli/dry-run-config.ts'
 import { describeLaunch, renderLaunch } from '../../src/cli/dry-run.ts'
 import { loadConfig, parseOverride } from '../../src/config/load.ts'
 import { pipelineSchema } from '../../src/config/pipeline.ts'
-import { dtypeOf, launcherOf } from '../../src/pipelines/launchers.ts'
+import { dtypeOf, launcherOf, limitsOf } from '../../src/pipelines/launchers.ts'
 
 const folder = mkdtempSync('/tmp/elc-')
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -34,6 +34,11 @@ test('--dry-run of a pipeline shows no credential, neither in the configuration 
   // Once in the configuration, then for each worker.
   expect(text.match(/HF_TOKEN=\[redacted\]/g)).toHaveLength(1 + (config.backend.num_processes ?? 1))
   expect(text).toContain('http://[redacted]@head:8265')
+})
+
+test('--limits-step gives a slow worker more time, and the other phases what they had', () => {
+  const { phaseS } = limitsOf(readBackendFlags({ limitsStep: '900' }))
+  expect(phaseS).toEqual({ import: 180, load: 900, first_step: 900, step: 900 })
 })
 
 describe('the flags of launchers that people know', () => {
