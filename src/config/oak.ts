@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { LABELS } from '../logic/truth.ts'
+import { RULE_TYPES } from '../problems/generator/twist.ts'
 import { backendSchema } from './backend.ts'
 import { modelSchema } from './model.ts'
 import { evaluationSchema } from './evaluation.ts'
@@ -14,6 +15,11 @@ export const generatorSchema = z.strictObject({
     .min(1)
     .describe('Numbers of modus ponens steps; each equally often.'),
   labels: z.array(z.enum(LABELS)).min(1).default(['TRUE', 'FALSE']).describe('Labels; each equally often.'),
+  rules: z
+    .array(z.enum(RULE_TYPES))
+    .min(1)
+    .default(['modus_ponens'])
+    .describe('What proofs need at one place, besides modus ponens; each equally often.'),
   forms: z
     .enum(['every', 'mixed'])
     .default('every')

@@ -80,3 +80,32 @@ describe('data generate', () => {
     expect(each.map((label) => labels.filter((other) => other === label).length)).toEqual([3, 3, 3])
   })
 })
+
+test('data inspect tells counts, balance, lengths, what no grammar reads, baselines and leaks', async () => {
+  const [path, other] = [join(folder, 'made.jsonl'), join(folder, 'other.jsonl')]
+  const rules = ['--rules', '["and_elim", "disjunctive_syllogism"]']
+  await data('generate', '--count', '8', '--hops', '[1, 2]', ...rules, '--output', path)
+  const rows = (await readFile(path, 'utf8')).trimEnd().split('\n')
+  const odd = {
+    problem_id: 'odd',
+    premises: ['Colourless green ideas sleep.'],
+    conclusion: 'Max is red.',
+    label: 'TRUE',
+  }
+  await writeFile(other, `${rows[0]}\n${JSON.stringify(odd)}\n`)
+  printed = ''
+  await data('inspect', '--data', path, other)
+  expect(printed.replaceAll(/ {2,}/g, '  ')).toMatch(
+    /^made  8  TRUE 4, FALSE 4, UNKNOWN 0  1: 4, 2: 4  8  0 \(0\.0 %\)  0$/m,
+  )
+  expect(printed.replaceAll(/ {2,}/g, '  ')).toMatch(/^other  2  .*  1 \(50\.0 %\)  0$/m)
+  expect(printed).toMatch(/^made .* - .*mean .* +50\.0 % +100\.0 %$/m)
+  expect(printed).toMatch(/^other .* 50\.0 %$/m)
+  expect(printed).toContain('made and other share 1 problems')
+  printed = ''
+  await data('inspect', '--json', '--data', path)
+  expect(JSON.parse(printed)).toMatchObject({
+    sets: { made: { baselines: { commonest_label: 0.5, solver: { right: 8, wrong: 0, unverifiable: 0 } } } },
+    leaks: [],
+  })
+})

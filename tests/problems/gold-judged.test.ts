@@ -3,6 +3,7 @@ import { prepareProblem } from '../../src/logic/checker/prepare.ts'
 import { annotateProblems } from '../../src/problems/annotate.ts'
 import { demonstrate } from '../../src/problems/demonstrations.ts'
 import { generateProblems } from '../../src/problems/generator/generate.ts'
+import { RULE_TYPES } from '../../src/problems/generator/twist.ts'
 import type { GoldStep, Problem } from '../../src/problems/problem.ts'
 import { readProblems } from '../../src/problems/readers/read.ts'
 import { renderStep } from '../../src/prompts/proof.ts'
@@ -47,6 +48,26 @@ test.each(['fictional', 'real-words', 'taxonomy'] as const)(
     expect(problems.flatMap(objections)).toEqual([])
   },
 )
+
+test.each(RULE_TYPES)('%s: every generated proof passes, and uses it once', (rule) => {
+  const problems = generateProblems({
+    count: 240,
+    seed: 13,
+    split: 'dev',
+    hops: [1, 2, 3],
+    labels: ['TRUE', 'FALSE', 'UNKNOWN'],
+    forms: 'mixed',
+    rules: [rule],
+    distractorRules: 5,
+    distractorFacts: 2,
+  })
+  expect(problems.flatMap(objections)).toEqual([])
+  if (rule === 'modus_ponens') return
+  const uses = problems.map(
+    ({ gold }) => gold?.filter(({ action }) => action.includes(rule.toUpperCase())).length,
+  )
+  expect(new Set(uses)).toEqual(new Set([1]))
+})
 
 test('the judge sees every planted fault', () => {
   const problems = generateProblems({ count: 200, seed: 12, split: 'sft', hops: [2, 3] })

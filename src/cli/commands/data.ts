@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import * as z from 'zod'
 import { questionGeneratorSchema } from '../../config/abel.ts'
 import { generatorSchema } from '../../config/oak.ts'
+import { type BaselineSummary, runBaseline } from '../../entailment/baseline.ts'
 import { createEntailer } from '../../entailment/entailer.ts'
 import { ElenchusError, throwIfCancelled } from '../../errors.ts'
 import { parseTheory } from '../../logic/language/theory.ts'
@@ -12,7 +13,7 @@ import { annotateProblem, annotateProblems } from '../../problems/annotate.ts'
 import { generateQuestions } from '../../problems/arithmetic/generate.ts'
 import { downloadOf } from '../../problems/downloads.ts'
 import { generateProblems, SPLITS } from '../../problems/generator/generate.ts'
-import { inspectProblems, type InspectReport } from '../../problems/inspect.ts'
+import { inspectProblems, type InspectReport, type Range, type SetReport } from '../../problems/inspect.ts'
 import type { Problem } from '../../problems/problem.ts'
 import { fingerprintFile } from '../../runs/fingerprint.ts'
 import { writeJsonl } from '../../runs/jsonl.ts'
@@ -94,6 +95,7 @@ function generateCommand(): Command {
           split: config.split,
           hops: config.hops,
           labels: config.labels,
+          rules: config.rules,
           forms: config.forms,
           order: config.order,
           ontology: config.ontology,
@@ -175,7 +177,7 @@ function checkCommand(): Command {
 
 function inspectCommand(): Command {
   return new Command('inspect')
-    .description('counts, balance, lengths and leaks between files')
+    .description('counts, balance, lengths, what the solver alone answers, and leaks between files')
     .requiredOption('--data <files...>', 'problem files; each is one set')
     .option('--json', 'print one JSON document')
     .addHelpText(
@@ -183,33 +185,73 @@ function inspectCommand(): Command {
       '\nExample:\n  elenchus data inspect --data data/processed/prontoqa_train.jsonl data/processed/prontoqa_test.jsonl',
     )
     .action(async (options: DataOptions) => {
-      await withSession(options, async ({ print }) => {
+      await withSession(options, async ({ print, signal }) => {
         const sets: Record<string, readonly Problem[]> = {}
         for (const path of options.data) {
           sets[basename(path, extname(path))] = annotateProblems(await loadProblems(path))
         }
-        const report = inspectProblems(sets)
+        const { sets: inspected, leaks } = inspectProblems(sets)
+        await using entailer = createEntailer()
+        const report: Inspection = { sets: {}, leaks }
+        for (const [name, set] of Object.entries(inspected)) {
+          const problems = sets[name] ?? []
+          throwIfCancelled(signal, 'Inspecting')
+          const { summary } = await runBaseline(problems, entailer)
+          const commonest = Math.max(...Object.values(set.labels)) / problems.length
+          report.sets[name] = { ...set, baselines: { commonest_label: commonest, solver: summary } }
+        }
         print(renderInspection(report), report)
       })
     })
 }
 
-function renderInspection({ sets, leaks }: InspectReport): string {
+interface Inspection {
+  readonly sets: Record<string, SetReport & { readonly baselines: Baselines }>
+  readonly leaks: InspectReport['leaks']
+}
+
+/** What needs no model. */
+interface Baselines {
+  /** Share of the problems with the commonest label. */
+  readonly commonest_label: number
+  readonly solver: BaselineSummary
+}
+
+const LEAKED = { problem: 'problems', rules: 'sets of rules' } as const
+
+function renderInspection({ sets, leaks }: Inspection): string {
+  const share = (part: number, all: number): string => `${((100 * part) / all).toFixed(1)} %`
+  const range = (of: Range | null): string =>
+    of === null ? '-' : `${of.min} - ${of.max}, mean ${of.mean.toFixed(1)}`
   const rows = Object.entries(sets).map(([name, set]) => [
     name,
     String(set.problems),
     counts(set.labels),
-    counts(set.depths),
+    Object.entries(set.depths)
+      .map(([hops, number]) => `${hops}: ${number}`)
+      .join(', '),
     String(set.with_gold),
-    String(set.unreadable),
+    `${set.unreadable} (${share(set.unreadable, set.problems)})`,
     String(set.duplicates.length + set.repeated_ids.length),
+  ])
+  const more = Object.entries(sets).map(([name, { baselines, ...set }]) => [
+    name,
+    range(set.premises),
+    range(set.prompt_length),
+    range(set.gold_length),
+    share(baselines.commonest_label, 1),
+    share(baselines.solver.right, set.problems),
   ])
   return [
     renderTable(['set', 'problems', 'labels', 'hops', 'gold', 'unreadable', 'duplicates'], rows),
     '',
+    renderTable(['set', 'premises', 'characters', 'of the proof', 'commonest label', 'solver alone'], more),
+    '',
     leaks.length === 0
       ? 'no problem and no rule set stands in two of the sets'
-      : leaks.map((leak) => `${leak.sets.join(' and ')} share ${leak.shared} ${leak.kind}`).join('\n'),
+      : leaks
+          .map(({ sets: [a, b], shared, kind }) => `${a} and ${b} share ${shared} ${LEAKED[kind]}`)
+          .join('\n'),
   ].join('\n')
 }
 

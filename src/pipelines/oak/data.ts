@@ -74,10 +74,11 @@ function generatorOptions(config: OakConfig, name: string) {
       `data.${name} asks for generated problems, but data.generator is missing.`,
     )
   }
-  const { hops, labels, forms, order, ontology } = generator
+  const { hops, labels, rules, forms, order, ontology } = generator
   return {
     hops,
     labels,
+    rules,
     forms,
     order,
     ontology,

@@ -3,11 +3,12 @@ import type { Entailment, Label } from '../../logic/truth.ts'
 import { deriveSeed, Rng } from '../../random.ts'
 import { renderProof, type Proof, type ProofStep } from '../gold.ts'
 import type { Problem } from '../problem.ts'
-import { ontologyKey } from './ontology.ts'
+import { ontologyKey, type Rule } from './ontology.ts'
 import { orderPremises, type Order, type Premise } from './order.ts'
-import { sketchProblem, type Shape, type Sketch } from './sketch.ts'
+import { type Fact, sketchProblem, type Shape, type Sketch } from './sketch.ts'
+import type { RuleType } from './twist.ts'
 import { VOCABULARIES, type Ontology } from './vocabulary.ts'
-import { wordFact, wordRule, type Forms } from './wording.ts'
+import { wordCompound, wordFact, wordRule, type Forms } from './wording.ts'
 
 /**
  * Splits never share an ontology, whatever their seeds, counts and other settings: a hash of the rule set
@@ -25,6 +26,8 @@ export interface GeneratorOptions {
   readonly hops: readonly number[]
   /** Each equally often: their counts differ by one at most. @default ['TRUE', 'FALSE'] */
   readonly labels?: readonly Label[]
+  /** What proofs need; each equally often. One place of a proof needs it, all others are modus ponens. @default ['modus_ponens'] */
+  readonly rules?: readonly RuleType[]
   /** @default 'every' */
   readonly forms?: Forms
   /** @default 'random' */
@@ -67,13 +70,16 @@ export function generateProblems(options: GeneratorOptions): Problem[] {
   const settings = completed(options)
   const problems: Problem[] = []
   const seen = new Set<string>()
-  const { labels, hops } = settings
+  const { labels, hops, rules } = settings
   for (let index = 0; index < settings.count; index++) {
     // Every run of `labels.length` problems has each label once, in an order that its place does not betray.
     const block = Math.floor(index / labels.length)
     const label = inBlock(settings, 'labels', block, labels)[index % labels.length]!
-    const sameHops = inBlock(settings, 'hops', Math.floor(block / hops.length), hops)
-    problems.push(nextProblem(settings, index, label, sameHops[block % hops.length]!, seen))
+    const sameLabels = Math.floor(block / hops.length)
+    const sameHops = inBlock(settings, 'hops', sameLabels, hops)
+    const sameRules = inBlock(settings, 'rules', Math.floor(sameLabels / rules.length), rules)
+    const [length, rule] = [sameHops[block % hops.length]!, sameRules[sameLabels % rules.length]!]
+    problems.push(nextProblem(settings, index, { label, hops: length, rule }, seen))
   }
   return problems
 }
@@ -83,6 +89,7 @@ type Settings = Required<GeneratorOptions>
 function completed(options: GeneratorOptions): Settings {
   const settings: Settings = {
     labels: ['TRUE', 'FALSE'],
+    rules: ['modus_ponens'],
     forms: 'every',
     order: 'random',
     ontology: 'fictional',
@@ -91,7 +98,7 @@ function completed(options: GeneratorOptions): Settings {
     name: options.split,
     ...options,
   }
-  const { labels, hops, distractorRules } = settings
+  const { labels, hops, rules, distractorRules } = settings
   const refuse = (message: string): never => {
     throw new ElenchusError('config_invalid', message)
   }
@@ -101,6 +108,9 @@ function completed(options: GeneratorOptions): Settings {
   }
   if (labels.length === 0 || new Set(labels).size < labels.length) {
     refuse(`"labels" lists each label once, not [${labels.join(', ')}].`)
+  }
+  if (rules.length === 0 || new Set(rules).size < rules.length) {
+    refuse(`"rules" lists each rule once, not [${rules.join(', ')}].`)
   }
   if (!isCount(distractorRules)) refuse(`"distractor_rules" is a number of rules, not ${distractorRules}.`)
   if (!isCount(settings.distractorFacts)) {
@@ -127,14 +137,12 @@ function inBlock<T>(settings: Settings, purpose: string, block: number, values: 
 function nextProblem(
   settings: Settings,
   index: number,
-  label: Label,
-  hops: number,
+  asked: Pick<Shape, 'label' | 'hops' | 'rule'>,
   seen: Set<string>,
 ): Problem {
   const rng = new Rng(deriveSeed(settings.seed, 'problem', settings.split, index))
   const shape: Shape = {
-    label,
-    hops,
+    ...asked,
     decoys: Math.min(settings.distractorRules, settings.labels.includes('UNKNOWN') ? 2 : 1),
     distractorRules: settings.distractorRules,
     distractorFacts: settings.distractorFacts,
@@ -156,7 +164,7 @@ function nextProblem(
   }
   throw new ElenchusError(
     'config_invalid',
-    `No further distinct problem with ${hops} hops, ${settings.distractorRules} distractor rules and ` +
+    `No further distinct problem with ${asked.hops} hops, ${settings.distractorRules} distractor rules and ` +
       `${settings.distractorFacts} distractor facts was found in the ontology "${settings.ontology}" for the split ` +
       `"${settings.split}" (${MAX_DRAWS} draws, after ${seen.size} problems).`,
     { hint: 'Ask for fewer problems, fewer hops or fewer distractors, or take the ontology "fictional".' },
@@ -186,18 +194,39 @@ function toProblem(
   }
 }
 
-/** Modus ponens along the subject's own track. */
+/** Modus ponens along the subject's own track, with what a compound premise needs before or after it. */
 function proofOf(sketch: Sketch, premises: readonly Premise[]): Proof {
   const { subject } = sketch.query
-  let current = premises.findIndex((premise) => 'fact' in premise && premise.fact === sketch.facts[0])
-  const steps = sketch.ontology.tracks[0]!.map((rule, index): ProofStep => {
-    const step = {
-      option: 'MODUS_PONENS',
-      args: [current, premises.findIndex((premise) => 'rule' in premise && premise.rule === rule)],
-      claim: wordFact({ subject, predicate: rule.predicate }),
+  const steps: ProofStep[] = []
+  const line = (of: Fact | Rule): number =>
+    premises.findIndex((premise) => ('fact' in premise ? premise.fact : premise.rule) === of)
+  const derive = (option: string, args: ProofStep['args'], claim: string): number => {
+    steps.push({ option, args, claim })
+    return premises.length + steps.length - 1
+  }
+  const [start, ...facts] = sketch.facts
+  let current = line(start)
+  if (start.or !== undefined) {
+    const denial = facts.find(({ denied }) => denied === true) ?? start
+    const claim = wordFact({ subject, predicate: start.predicate })
+    current = derive('DISJUNCTIVE_SYLLOGISM', [current, line(denial)], claim)
+  }
+  let { predicate } = start
+  for (const rule of sketch.ontology.tracks[0]!) {
+    const { condition, besides } = rule
+    if (condition !== undefined) {
+      const other = facts.find((fact) => fact.predicate === condition.predicate)
+      const claim = wordCompound(subject, predicate, condition.joined, condition.predicate)
+      current =
+        other !== undefined
+          ? derive('AND_INTRO', [current, line(other)], claim)
+          : derive('OR_INTRO', [current, 0, wordFact({ subject, predicate: condition.predicate })], claim)
     }
-    current = premises.length + index
-    return step
-  })
+    predicate = rule.predicate
+    const claim = wordFact({ subject, predicate })
+    const whole = besides === undefined ? claim : wordCompound(subject, besides, 'and', predicate)
+    current = derive('MODUS_PONENS', [current, line(rule)], whole)
+    if (besides !== undefined) current = derive('AND_ELIM', [current, 1], claim)
+  }
   return { steps, label: sketch.label, decidedBy: sketch.label === 'UNKNOWN' ? undefined : current }
 }

@@ -11,6 +11,10 @@ export type Property = Extract<Predicate, { kind: 'property' }>
 export interface Rule {
   readonly of: string
   readonly predicate: Predicate
+  /** A second condition: "Everything that is a yumpus and red is a wumpus." */
+  readonly condition?: { readonly joined: 'and' | 'or'; readonly predicate: Predicate }
+  /** A further consequence, which is said first: "Every yumpus is red and a wumpus." */
+  readonly besides?: Predicate
 }
 
 /** Rules that lead from the first rule's class to a property: all but the last name the next one's class. */
@@ -79,10 +83,14 @@ export function trackOf(classes: readonly string[], end: Property): Track {
 
 /** The same text exactly for the same rule set, whatever the order and wording of its sentences. */
 export function ontologyKey(ontology: Ontology): string {
-  return [...ontology.tracks.flat(), ...ontology.branches]
-    .map((rule) => `${rule.of}>${predicateKey(rule.predicate)}`)
-    .sort()
-    .join(';')
+  return [...ontology.tracks.flat(), ...ontology.branches].map(ruleKey).sort().join(';')
+}
+
+function ruleKey({ of, predicate, condition, besides }: Rule): string {
+  const conditions =
+    condition === undefined ? of : `${of} ${condition.joined} ${predicateKey(condition.predicate)}`
+  const consequences = besides === undefined ? '' : `${predicateKey(besides)} and `
+  return `${conditions}>${consequences}${predicateKey(predicate)}`
 }
 
 /** The same text exactly for the same predicate. */

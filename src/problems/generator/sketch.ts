@@ -1,11 +1,16 @@
 import type { Label } from '../../logic/truth.ts'
 import type { Rng } from '../../random.ts'
 import { trackOf, WordSupply, type Ontology, type Predicate, type Property, type Rule } from './ontology.ts'
+import { type RuleType, twist } from './twist.ts'
 import { NAMES, type Vocabulary } from './vocabulary.ts'
 
 export interface Fact {
   readonly subject: string
   readonly predicate: Predicate
+  /** "Max is a wumpus or a gorpus.": what else it may be, and whether that is said first. */
+  readonly or?: { readonly predicate: Predicate; readonly first: boolean }
+  /** "Max is not a gorpus.", of classes. */
+  readonly denied?: boolean
 }
 
 /** A problem before it is put into words. */
@@ -27,6 +32,8 @@ export interface Shape {
   readonly decoys: number
   readonly distractorRules: number
   readonly distractorFacts: number
+  /** What the proof needs, besides modus ponens. */
+  readonly rule: RuleType
 }
 
 /**
@@ -36,7 +43,7 @@ export interface Shape {
  * track ends in another property. The label decides only which of the tracks is the subject's; all else is drawn
  * without looking at it. Where the distractor rules suffice to make the decoys as long as the subject's track,
  * the tracks are exchangeable, and nothing but the fact that places the subject tells them apart. A property
- * never stands in the condition of a rule, so contrapositives decide no query.
+ * of the query never stands in the condition of a rule, so contrapositives decide no query.
  *
  * @returns undefined if the vocabulary has too few words for this draw.
  */
@@ -67,12 +74,13 @@ export function sketchProblem(rng: Rng, shape: Shape, vocabulary: Vocabulary): S
   const first: Fact = { subject, predicate: { kind: 'class', name: classes[0]! } }
   const further = furtherFacts(rng, shape.distractorFacts, { subject, names, classes, queried, words })
   if (further === undefined) return undefined
-  return {
+  const plain: Sketch = {
     label: shape.label,
     ontology: { tracks, branches: branchRules },
     facts: [first, ...further],
     query: { subject, predicate: query },
   }
+  return twist(rng, shape.rule, plain, words)
 }
 
 /** Decoys grow evenly until they are as long as the subject's track; the rules that are left become branches. */

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { createEntailer } from '../../../src/entailment/entailer.ts'
 import { decideByClosure } from '../../../src/logic/search/closure.ts'
 import { parseTheory, type ReadTheory } from '../../../src/logic/language/theory.ts'
 import type { Label } from '../../../src/logic/truth.ts'
 import { generateProblems, SPLITS, type GeneratorOptions } from '../../../src/problems/generator/generate.ts'
+import { RULE_TYPES } from '../../../src/problems/generator/twist.ts'
 import { NAMES } from '../../../src/problems/generator/vocabulary.ts'
 import { problemSchema, type Problem } from '../../../src/problems/problem.ts'
 import { accuracyOf, CUES } from './cues.ts'
@@ -204,6 +206,10 @@ describe('no cue on the surface gives the label away', () => {
       'three labels, forward',
       { hops: [2], labels, distractorRules: 5, distractorFacts: 2, order: 'forward' },
     ],
+    ...RULE_TYPES.slice(1).map((rule): readonly [string, Partial<GeneratorOptions>] => [
+      `three labels, ${rule}`,
+      { hops: [2, 3], labels, distractorRules: 6, rules: [rule] },
+    ]),
     [
       'two labels, backward, mixed forms',
       { hops: [3], distractorRules: 4, order: 'backward', forms: 'mixed' },
@@ -229,6 +235,42 @@ describe('no cue on the surface gives the label away', () => {
   })
 })
 
+describe('rules besides modus ponens', () => {
+  const MIXED: GeneratorOptions = { ...RICH, rules: RULE_TYPES }
+
+  test('each rule equally often for each label and number of hops', () => {
+    const problems = generateProblems({ ...MIXED, count: 3 * 3 * RULE_TYPES.length * 4 })
+    const used = ({ gold = [] }: Problem): string =>
+      gold.map(({ action }) => /"(\w+)"/.exec(action)?.[1]).find((name) => name !== 'MODUS_PONENS') ?? ''
+    const counts = tally(problems.map((problem) => `${problem.label} ${used(problem)}`))
+    expect(new Set(Object.values(counts))).toEqual(new Set([12]))
+    expect(Object.keys(counts)).toHaveLength(3 * RULE_TYPES.length)
+  })
+
+  test('the labels are those of the solver', { timeout: 120_000 }, async () => {
+    await using entailer = createEntailer()
+    for (const problem of generateProblems({ ...MIXED, count: 90, forms: 'every' })) {
+      const { entailment } = await entailer.decide(readTheory(problem))
+      expect(entailment, text(problem)).toBe(ENTAILMENT[problem.label])
+    }
+  })
+
+  test('the default is what it was: their drawing costs it nothing', () => {
+    expect(generateProblems({ ...RICH, rules: ['modus_ponens'] })).toEqual(generateProblems(RICH))
+  })
+
+  test('splits share no ontology', () => {
+    const keys = SPLITS.map(
+      (split) =>
+        new Set(
+          generateProblems({ ...MIXED, split }).map(({ premises }) => premises.filter(isRule).sort().join()),
+        ),
+    )
+    for (const [index, one] of keys.entries())
+      for (const other of keys.slice(index + 1)) expect([...one].filter((key) => other.has(key))).toEqual([])
+  })
+})
+
 describe('settings that cannot be met are refused', () => {
   const refusals: readonly (readonly [Partial<GeneratorOptions>, string])[] = [
     [{ hops: [] }, '"hops"'],
@@ -236,6 +278,7 @@ describe('settings that cannot be met are refused', () => {
     [{ count: -1 }, '"count"'],
     [{ labels: [] }, '"labels"'],
     [{ labels: ['TRUE', 'TRUE'] }, '"labels"'],
+    [{ rules: [] }, '"rules"'],
     [{ distractorRules: -1 }, '"distractor_rules"'],
     [{ distractorFacts: 0.5 }, '"distractor_facts"'],
     [{ labels: ['UNKNOWN'], distractorRules: 1 }, 'UNKNOWN needs "distractor_rules" of at least 2'],
