@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from conftest import TEXTS, lora, make_tokenizer
 from families import NATIVE, OTHERS, write_family
 from jobs import RecordingJob
 
+from elenchus_runtime import engine_native
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.errors import WorkerError
+from elenchus_runtime.generate import _plan as make_plan
 from elenchus_runtime.generate import generate
 from elenchus_runtime.models import Base, load_base
 from elenchus_runtime.protocol import Generate, GenerateItem, ModelLoad, Sampling, SegmentRule, StopRule
@@ -185,6 +188,42 @@ def test_stops_end_completions_and_are_named(base: Base, engine: str) -> None:
         else:
             assert (body['text'], body['finish_reason']) == (text, reason)
             assert 'stop_name' not in body
+
+
+def record_ticks(base: Base, spec: Generate) -> tuple[list[int], list[tuple[int, str]]]:
+    """Tokens of every decode step, and after how many steps each completion was there."""
+    plan, _ = make_plan(base, spec)
+    steps: list[int] = []
+    ended = [(len(steps), done.key) for done in engine_native.run(base, base.model, plan, steps.append)]
+    return [step for step in steps if step], ended
+
+
+@pytest.mark.parametrize('samples', [1, 3])
+def test_nothing_is_computed_past_a_stop(base: Base, samples: int) -> None:
+    """Counted: every decode step is for tokens that are in the completions, save the first, the prompt's."""
+    character = texts(run(base, request(range(12), limit=60)))['0'][0][10]
+    pattern = re.escape(character)
+    keys = range(12) if samples == 3 else range(0, 12, 3)
+    spec = request(keys, limit=60, stops=[StopRule(name='s', pattern=pattern, count=2)], engine='native')
+    found = run(base, spec)
+    assert any(body['finish_reason'] == 'stop' for body, _ in found.values())
+    for body, blobs in found.values():
+        if body['finish_reason'] == 'stop':
+            # The last token completed the stop: without it there were too few.
+            before = base.tokenizer.decode(blobs['ids'][:-1].tolist(), skip_special_tokens=False)
+            assert len(re.findall(pattern, body['text'])) >= 2 > len(re.findall(pattern, before))
+    steps, ended = record_ticks(base, spec)
+    assert len(ended) == len(keys)
+    assert sum(steps) == sum(len(blobs['ids']) - 1 for _, blobs in found.values())
+
+
+def test_completions_leave_while_others_are_being_written(base: Base) -> None:
+    spec = request(range(24), limit=60, slots=8, engine='native')
+    steps, ended = record_ticks(base, spec)
+    after = [step for step, _ in ended]
+    assert after == sorted(after)
+    # By steps, not by the clock: the first slots' worth is there before half of the steps are done.
+    assert after[7] < len(steps) / 2
 
 
 def test_segments_are_limited(base: Base) -> None:

@@ -14,7 +14,7 @@ from families import NATIVE, write_family
 from jobs import RecordingJob
 from test_generate import request, run, scored, texts
 
-from elenchus_runtime import decode_graphs, decoder, lean_decoder, lean_weights
+from elenchus_runtime import canary, decode_graphs, decoder, lean_decoder, lean_weights
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.decode_graphs import EAGER_RUNS, StepGraphs
 from elenchus_runtime.errors import WorkerError
@@ -221,6 +221,34 @@ def test_the_canary_is_due_after_every_change_and_only_then(base: Base, adapters
         next(iter(adapters.train('a').values())).mul_(1.01)
     base.watch.note(adapters.use('a'), 'a')
     assert base.watch.due > 0
+
+
+@pytest.mark.parametrize('off', [0.5, float('nan')])
+def test_one_wrong_token_does_not_drown_in_the_mean(
+    base: Base, off: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = canary._score
+
+    def nearly(*given: Any) -> np.ndarray:
+        scores = true(*given).copy()
+        scores[len(scores) // 2] += off
+        return scores
+
+    monkeypatch.setattr(canary, '_score', nearly)
+    # The first completion is short: half a nat in one token has to be within what its mean may be off.
+    monkeypatch.setitem(canary.TOLERANCE, torch.float32, 0.06)
+    monkeypatch.setattr(canary, 'WORST', 5)
+    job = RecordingJob()
+    with pytest.raises(WorkerError) as caught:
+        generate(base, base.model, request(range(6), limit=60), job)
+    assert caught.value.code == 'guard_failed'
+    if off == off:
+        assert caught.value.details['gap'] <= 0.06
+        assert caught.value.details['worst'] == pytest.approx(off, abs=1e-3)
+    # Found before anything of it was sent, and looked for again next time.
+    assert not job.completions()
+    monkeypatch.undo()
+    assert len(run(base, request(range(6)))) == 6
 
 
 @pytest.mark.parametrize('temperature', [0.0, 0.7])
