@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runChaos } from '../../scripts/chaos/run.ts'
+import { readJsonl } from '../../src/runs/jsonl.ts'
 import { workerPython } from '../bridge/worker-python.ts'
 import { Elenchus } from '../support/elenchus.ts'
 
@@ -51,6 +52,8 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
     expect(summary.iterations[1]).toMatchObject({ traces: 96 })
     expect(summary.iterations[1]?.pairs).toBeGreaterThan(0)
 
+    await expectNothingPastTheStops(join(calm, 'traces/iter1/traces.jsonl'))
+
     // A finished run: nothing is done again, and without --resume nothing is touched.
     const same = ['run', CONFIG, '--json', '--set', `output=${calm}`, '--set', ...WITHOUT_CONTROLS]
     const run = (...more: readonly string[]) => elenchus.run(...same, ...more)
@@ -64,3 +67,23 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
     expect(changed.stderr).toMatch(/learning_rate: 0\.001 -> 0\.5/)
   }, 400_000)
 })
+
+/** The real engine's ids end with the token that completes CONCLUDE or the last step allowed; it may hold more than that. */
+async function expectNothingPastTheStops(path: string): Promise<void> {
+  const stopped = new Map<string, number>()
+  for await (const record of readJsonl(path)) {
+    const { completion, finish_reason: reason } = record as { completion: string; finish_reason: string }
+    stopped.set(reason, (stopped.get(reason) ?? 0) + 1)
+    for (const [pattern, most] of [
+      [/<Option type="CONCLUDE"[^\n]*\n/g, 1],
+      // `traces.max_steps` of the configuration.
+      [/Action:[^\n]*\n/g, 4],
+    ] as const) {
+      const matches = [...completion.matchAll(pattern)]
+      expect(matches.length).toBeLessThanOrEqual(most)
+      const last = matches[most - 1]
+      if (last !== undefined) expect(completion.slice(last.index + last[0].length)).not.toContain('\n')
+    }
+  }
+  expect(stopped.get('conclude')).toBeGreaterThan(0)
+}
