@@ -18,7 +18,11 @@ EAGER_RUNS = 2
 class StepGraphs:
     """`step` must be a function of buffers that stay where they are, the same for the same `shape`."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, most: int) -> None:
+        """`most`: rows that a result may have."""
+        self._most = most
+        self._results: torch.Tensor | None = None
+        """Of all graphs: one each, of 500 x 150,000 logits, would take gigabytes."""
         self._capturing = device.type == 'cuda'
         self._runs: Counter[Hashable] = Counter()
         self._graphs: dict[Hashable, tuple[Any, torch.Tensor]] = {}
@@ -36,9 +40,16 @@ class StepGraphs:
         return result
 
     def _capture(self, step: Callable[[], torch.Tensor]) -> tuple[Any, torch.Tensor]:
+        if self._results is None:
+            self._results = self._make_results(step())
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            result = step()
+            made = step()
+            result = self._results[: len(made)]
+            result.copy_(made)
         # Graphs never run at the same time, so they may share their memory.
         self._pool = graph.pool()
         return graph, result
+
+    def _make_results(self, example: torch.Tensor) -> torch.Tensor:
+        return example.new_empty(self._most, *example.shape[1:])

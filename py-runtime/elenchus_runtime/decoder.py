@@ -80,10 +80,14 @@ def _slot_count(base: Base, plan: Plan, samples: int, per_slot: float) -> int:
     if plan.deterministic:
         return plan.slots or DETERMINISTIC_SLOTS
     wanted = plan.slots or (CPU_SLOTS if on_cpu else ACCELERATOR_SLOTS)
-    memory = (
-        CPU_CACHE_BYTES if on_cpu else int(torch.cuda.mem_get_info(base.device)[0] * ACCELERATOR_CACHE_SHARE)
-    )
+    memory = CPU_CACHE_BYTES if on_cpu else int(_free_bytes(base.device) * ACCELERATOR_CACHE_SHARE)
     return max(1, min(wanted, samples, int(memory // per_slot)))
+
+
+def _free_bytes(device: torch.device) -> int:
+    """What the driver has left, and what torch holds without using it: after a training step, most of all."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 _said: set[str] = set()

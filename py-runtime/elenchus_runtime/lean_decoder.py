@@ -94,7 +94,7 @@ class LeanDecoder:
         self._cos = cos[0, :, None]
         self._sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], dim=-1)[:, None]
         self._positions = positions
-        self._graphs = StepGraphs(device)
+        self._graphs = StepGraphs(device, slots)
 
     # What is in the slots
 

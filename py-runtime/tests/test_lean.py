@@ -115,22 +115,25 @@ class _FakeGraphs(StepGraphs):
 
     made: list[_FakeGraphs] = []  # noqa: RUF012
 
-    def __init__(self, device: torch.device) -> None:
-        super().__init__(device)
+    def __init__(self, device: torch.device, most: int) -> None:
+        super().__init__(device, most)
         self._capturing = True
         self.captured = 0
         self.made.append(self)
 
     def _capture(self, step: Any) -> tuple[Any, torch.Tensor]:
         self.captured += 1
-        result = step()
+        if self._results is None:
+            self._results = self._make_results(step())
+        results = self._results
 
         class Replay:
             @staticmethod
             def replay() -> None:
-                result.copy_(step())
+                made = step()
+                results[: len(made)].copy_(made)
 
-        return Replay, result
+        return Replay, results[: len(step())]
 
 
 def test_replayed_steps_read_their_buffers_only(
@@ -147,8 +150,16 @@ def test_replayed_steps_read_their_buffers_only(
 
 
 def test_steps_are_captured_on_cuda_only() -> None:
-    assert not StepGraphs(torch.device('cpu'))._capturing
-    assert decode_graphs.StepGraphs(torch.device('cuda'))._capturing
+    assert not StepGraphs(torch.device('cpu'), 1)._capturing
+    assert decode_graphs.StepGraphs(torch.device('cuda'), 1)._capturing
+
+
+def test_what_torch_holds_unused_counts_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a PPO session nothing is given back to the driver between a step and the next sampling."""
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (4 << 30, 80 << 30))
+    monkeypatch.setattr(torch.cuda, 'memory_reserved', lambda device: 70 << 30)
+    monkeypatch.setattr(torch.cuda, 'memory_allocated', lambda device: 20 << 30)
+    assert decoder._free_bytes(torch.device('cuda')) == 54 << 30
 
 
 # What it does not know
