@@ -31,7 +31,7 @@ from generation.work import Work, draw_work, fixed_work
 
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.decoder import ACCELERATOR_SLOTS
-from elenchus_runtime.models import Base
+from elenchus_runtime.models import Base, release
 from elenchus_runtime.protocol import AdapterCreate
 
 Row = dict[str, Any]
@@ -61,7 +61,7 @@ def main() -> None:
             rows = compare(base, model, name, make_work(options, base, sequences), options)
             document['results'] += rows
             document['ratios'] |= ratios(name, sequences, rows)
-        if device.type != 'cpu' or options.roofline:
+        if 'native' in options.engines and (device.type != 'cpu' or options.roofline):
             document.setdefault('roofline', {})[name] = roofline(base, name, document, options)
         if options.rollouts:
             document.setdefault('rollouts', {})[name] = rollouts(base, model, options, imports_s)
@@ -135,15 +135,26 @@ def compare(base: Base, model: Any, name: str, work: Work, options: argparse.Nam
     for engine in [engine for engine in candidates if engine in options.engines]:
         say(f'{name}, {len(work.lengths)} sequences: {engine}')
         native(options.slots)(base, model, Work(work.prompts[:1], work.samples, [2] * work.samples))
-        found = {label: work.tokens / run(base, model, work) for label, run in candidates[engine].items()}
+        found: dict[str, float] = {}
+        for label, run in candidates[engine].items():
+            try:
+                found[label] = work.tokens / run(base, model, work)
+            except Exception as error:
+                # Of the others: what they cannot do must not cost what has been measured.
+                if engine == 'native':
+                    raise
+                say(f'{name}, {len(work.lengths)} sequences: {engine}, {label}: {error!r}')
+            release()
         tried[engine] = found
-        settings[engine] = max(found, key=lambda label: found[label])
+        if found:
+            settings[engine] = max(found, key=lambda label: found[label])
     # The run that picked a setting is not counted: its best is a lucky one.
     rates: dict[str, list[float]] = {engine: [] for engine in settings}
     for turn in range(options.runs):
         say(f'{name}, {len(work.lengths)} sequences: run {turn + 1} of {options.runs}')
         for engine, label in settings.items():
             rates[engine].append(work.tokens / candidates[engine][label](base, model, work))
+            release()
     rows = [
         {
             'model': name,

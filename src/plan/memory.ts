@@ -1,4 +1,4 @@
-import { adapterParameters, parameters, type Shape } from './shape.ts'
+import { adapterParameters, embeddings, parameters, type Shape } from './shape.ts'
 
 /** What a device holds at the peak of a stage, in bytes. `docs/plan.md` explains each term. */
 export interface Memory {
@@ -22,113 +22,156 @@ export interface Device {
 /** Trained weights: an adapter of a rank, or everything. */
 export type Trained = { readonly rank: number } | 'all'
 
-/** What the engines and the kernel are set to; `tests/plan/constants.test.ts` holds them against py-runtime. */
+/** What the engines and the kernel are set to; `tests/plan/plan.test.ts` holds them against py-runtime. */
 export const RUNTIME = {
   cpuSlots: 256,
   gpuSlots: 512,
-  spanStep: 64,
+  cpuSpan: 32,
+  gpuSpan: 128,
+  promptWidth: 8,
+  packedBytes: 512 * 2 ** 20,
   prefillTokens: 16_384,
   cpuForwardTokens: 4096,
-  sliceElements: 2 ** 24,
+  cpuSliceElements: 2 ** 24,
+  gpuSliceElements: 2 ** 27,
 } as const
 
-/** Interpreter and libraries (CPU), or CUDA context and workspaces (GPU): measured. */
-const RUNTIME_BYTES = { cpu: 520 * 2 ** 20, gpu: 1200 * 2 ** 20 }
+/** Interpreter and libraries (CPU), or CUDA context and workspaces (GPU): the former measured, the latter not. */
+const RUNTIME_BYTES = { cpu: 430 * 2 ** 20, gpu: 1200 * 2 ** 20 }
+
+export interface SamplingLoad {
+  readonly sequences: number
+  readonly promptTokens: number
+  readonly newTokens: number
+  readonly samples: number
+  readonly adapterRank: number | null
+}
 
 /**
- * The peak of sampling: weights, adapters, one cache slot per sequence at once, one reading of prompts, the
- * log-probabilities of a decode step.
+ * The peak of sampling: weights, adapters, one cache slot per sequence at once, prompts that their samples share, one
+ * reading of prompts, the scores of a decode step.
  */
-export function generationMemory(
-  shape: Shape,
-  device: Device,
-  load: {
-    readonly sequences: number
-    readonly promptTokens: number
-    readonly newTokens: number
-    readonly samples: number
-    readonly adapterRank: number | null
-  },
-): Memory {
+export function generationMemory(shape: Shape, device: Device, load: SamplingLoad): Memory {
   const { kind, bytes } = device
   const slots = Math.min(load.sequences, kind === 'cpu' ? RUNTIME.cpuSlots : RUNTIME.gpuSlots)
-  const capacity = roundUp(load.promptTokens + load.newTokens, RUNTIME.spanStep)
+  const span = kind === 'cpu' ? RUNTIME.cpuSpan : RUNTIME.gpuSpan
+  const shared = load.samples >= 2
+  const own = roundUp(load.newTokens + (shared ? 0 : load.promptTokens), span)
+  const width = Math.min(RUNTIME.promptWidth, load.samples)
+  const rows = shared ? Math.min(slots, 2 * Math.ceil(slots / width)) : 0
   const prompts = Math.ceil(slots / Math.max(1, load.samples))
   const prefill = Math.min(prompts * load.promptTokens, RUNTIME.prefillTokens)
+  const adapter = load.adapterRank === null ? 0 : adapterParameters(shape, load.adapterRank) * 4
   return summed({
-    weights: parameters(shape) * bytes,
-    adapters: load.adapterRank === null ? 0 : adapterParameters(shape, load.adapterRank) * 4,
-    cache: (slots * capacity + prefill) * cacheBytesPerToken(shape, bytes),
-    // One block at a time: its widest intermediate values, and the hidden states around it.
-    activations: prefill * (3 * shape.intermediate + 4 * shape.hidden) * bytes,
-    // Logits, their log-softmax in fp32 and in fp64 where they are summed up for drawing.
-    logits: slots * shape.vocabulary * (bytes + 4 + 4 + 8),
+    weights: parameters(shape) * bytes + packedBytes(shape, device, load.adapterRank !== null),
+    adapters: adapter,
+    // What the samples of a prompt share is held as it was read, too.
+    cache:
+      (slots * own + rows * load.promptTokens + prompts * load.promptTokens) *
+      cacheBytesPerToken(shape, bytes),
+    // The states that the model's own forward keeps, one block at a time, and the hidden states around it.
+    activations:
+      prefill * (cacheBytesPerToken(shape, bytes) + (3 * shape.intermediate + 4 * shape.hidden) * bytes),
+    // Scores, and their exponentials in blocks.
+    logits: slots * shape.vocabulary * (bytes === 4 ? 12 : 14),
     runtime: RUNTIME_BYTES[kind],
   })
+}
+
+/** Layers that the engine copies to have fewer products: in fp32, if they are small. */
+function packedBytes(shape: Shape, { bytes }: Device, withAdapter: boolean): number {
+  const blocks = (parameters(shape) - embeddings(shape)) * bytes
+  if (bytes !== 4 || blocks > RUNTIME.packedBytes) return 0
+  if (withAdapter) return blocks
+  const { layers, hidden, heads, kvHeads, headDim, intermediate } = shape
+  return layers * hidden * ((heads + 2 * kvHeads) * headDim + 2 * intermediate) * bytes
+}
+
+export interface TrainingLoad {
+  readonly trained: Trained
+  /** Tokens of the batch of one rank; a micro-batch holds `microBatchTokens` of them at most. */
+  readonly batchTokens: number
+  readonly microBatchTokens: number
+  readonly checkpointing: boolean
+  /** Of tokens whose log-probability counts. */
+  readonly targetShare: number
+  readonly longest: number
+  /** Positions that attention works on per token read: above 1 where completions share a prompt. */
+  readonly attended: number
+  /** A frozen adapter beside the trained one. */
+  readonly reference: boolean
+  /** Entropies are measured, as in PPO. */
+  readonly entropies: boolean
 }
 
 /**
  * The peak of an optimiser step: weights, the trained ones' gradients and AdamW's two moments, what one micro-batch
  * keeps for the backward pass, one slice of logits.
  */
-export function trainingMemory(
-  shape: Shape,
-  device: Device,
-  load: {
-    readonly trained: Trained
-    /** Tokens of the batch of one rank; a micro-batch holds `microBatchTokens` of them at most. */
-    readonly batchTokens: number
-    readonly microBatchTokens: number
-    readonly checkpointing: boolean
-    /** Of tokens whose log-probability counts. */
-    readonly targetShare: number
-    readonly longest: number
-    /** A frozen adapter beside the trained one. */
-    readonly reference: boolean
-  },
-): Memory {
+export function trainingMemory(shape: Shape, device: Device, load: TrainingLoad): Memory {
   const { kind, bytes } = device
   const { trained } = load
   const most =
     kind === 'cpu' ? Math.min(load.microBatchTokens, RUNTIME.cpuForwardTokens) : load.microBatchTokens
   const tokens = Math.max(load.longest, Math.min(most, load.batchTokens))
   const count = trained === 'all' ? parameters(shape) : adapterParameters(shape, trained.rank)
-  // An adapter is held in fp32 whatever the base is.
-  const size = trained === 'all' ? bytes : 4
+  // What is trained is held in fp32 whatever the base is; half precision is refused.
+  const size = 4
   const targets = tokens * load.targetShare
-  const perLayer = savedPerToken(shape, bytes, trained)
+  const perLayer = savedPerToken(shape, bytes, trained, load.attended)
+  const slice = sliceElements(kind, targets, shape.vocabulary)
+  const kept = load.checkpointing ? shape.layers * shape.hidden * bytes + perLayer : shape.layers * perLayer
   return summed({
-    weights: parameters(shape) * bytes,
+    weights: parameters(shape) * (trained === 'all' ? size : bytes),
     adapters: trained === 'all' ? 0 : (load.reference ? 2 : 1) * count * 4,
     gradients: count * size,
     optimizer: 2 * count * size,
-    // With checkpointing: the input of every block, and one block that is computed again.
-    activations:
-      tokens *
-      (load.checkpointing ? shape.layers * shape.hidden * bytes + perLayer : shape.layers * perLayer),
-    // A slice of logits, its softmax and slope, in fp32; hidden states of the targets and their gradient.
-    logits: 3 * 4 * sliceElements(targets, shape.vocabulary) + targets * shape.hidden * (bytes + 4),
+    // What is kept, and the slopes of one block on the way back.
+    activations: tokens * (kept + bytes * 3 * shape.intermediate),
+    // A slice of logits in the model's type and in fp32; hidden states of the targets, their slopes and gradient.
+    logits: slice * ((bytes === 4 ? 4 : 8) + (load.entropies ? 4 : 0)) + targets * shape.hidden * 3 * bytes,
     runtime: RUNTIME_BYTES[kind],
   })
 }
 
+/** Both in turn in one session, which keeps the optimiser's state while it samples. */
+export function reinforcementMemory(
+  shape: Shape,
+  device: Device,
+  sampling: Omit<SamplingLoad, 'adapterRank'>,
+  training: Omit<TrainingLoad, 'entropies'>,
+): Memory {
+  const { trained } = training
+  const step = trainingMemory(shape, device, { ...training, entropies: true })
+  const adapterRank = trained === 'all' ? null : trained.rank
+  const { total: _, ...drawing } = generationMemory(shape, device, { ...sampling, adapterRank })
+  const sampled = summed({
+    ...drawing,
+    weights: Math.max(drawing.weights, step.weights),
+    adapters: step.adapters,
+    optimizer: step.optimizer,
+  })
+  return step.total > sampled.total ? step : sampled
+}
+
 /** Bytes per token that one block keeps for its backward pass. */
-function savedPerToken(shape: Shape, bytes: number, trained: Trained): number {
+function savedPerToken(shape: Shape, bytes: number, trained: Trained, attended: number): number {
   const { hidden, heads, kvHeads, headDim, intermediate } = shape
   const [query, keys] = [heads * headDim, kvHeads * headDim]
-  // Two norms, each with its input and its normalised value in fp32 and its output.
-  const norms = 2 * (2 * 4 * hidden + bytes * hidden)
-  const attention = bytes * (2 * query + 2 * keys)
+  // Two norms, each with its input in fp32 and its output; where its weight is trained, its normalised value too.
+  const norms = 2 * hidden * (4 + bytes + (trained === 'all' ? bytes : 0))
+  // Queries, keys, values and what comes of them, where they are attended to; the latter again for each token.
+  const attention = bytes * (attended * (2 * query + 2 * keys) + query)
   // Gate, its activation, up and their product.
   const mlp = bytes * 4 * intermediate
-  const adapters = trained === 'all' ? 0 : 7 * trained.rank * 4
+  const adapters = trained === 'all' ? 0 : 7 * trained.rank * bytes
   return norms + attention + mlp + adapters
 }
 
-/** Positions times vocabulary held at once; the vocabulary is visited in slices of at least 256. */
-function sliceElements(targets: number, vocabulary: number): number {
-  const width = Math.min(vocabulary, Math.max(256, Math.floor(RUNTIME.sliceElements / Math.max(1, targets))))
-  return targets * width
+/** Logits held at once: whole rows of them. */
+function sliceElements(kind: Device['kind'], targets: number, vocabulary: number): number {
+  const most = kind === 'cpu' ? RUNTIME.cpuSliceElements : RUNTIME.gpuSliceElements
+  return Math.min(targets, Math.max(1, Math.floor(most / vocabulary))) * vocabulary
 }
 
 export function cacheBytesPerToken({ layers, kvHeads, headDim }: Shape, bytes: number): number {

@@ -3,11 +3,13 @@ import type { OakConfig } from '../config/oak.ts'
 import type { DpoConfig, OptimisationConfig } from '../config/training.ts'
 import {
   generationMemory,
+  reinforcementMemory,
   trainingMemory,
   RUNTIME,
   type Device,
   type Memory,
   type Trained,
+  type TrainingLoad,
 } from './memory.ts'
 import type { Shape } from './shape.ts'
 import { generationSeconds, trainingSeconds, type Speed } from './time.ts'
@@ -134,20 +136,38 @@ function planner({ shape, device, speed, devices, lengths }: Placement) {
       readonly max_length?: number
     },
     lora: { readonly rank: number } | null,
-    load: { readonly batchTokens: number; readonly tokens: number; readonly scored: number },
+    load: {
+      readonly batchTokens: number
+      readonly tokens: number
+      readonly scored: number
+      /** Completions that share a prompt; 1 if absent. */
+      readonly perPrompt?: number
+    },
   ): Pick<PlannedStage, 'memory' | 'seconds'> {
     if (shape === null) return { memory: null, seconds: null }
     const weights = trained(lora)
-    const memory = trainingMemory(shape, device, {
-      trained: weights,
+    const memory = trainingMemory(shape, device, { ...trainingLoad(config, lora, load), entropies: false })
+    return { memory, seconds: trainingSeconds(shape, speed, { ...load, all: weights === 'all', devices }) }
+  }
+
+  function trainingLoad(
+    config: Pick<OptimisationConfig, 'micro_batch_tokens' | 'gradient_checkpointing'>,
+    lora: { readonly rank: number } | null,
+    load: { readonly batchTokens: number; readonly scored: number; readonly perPrompt?: number },
+  ): Omit<TrainingLoad, 'entropies'> {
+    const { prompt, completion } = lengths
+    const each = load.perPrompt ?? 1
+    const read = prompt + each * completion
+    return {
+      trained: trained(lora),
       batchTokens: load.batchTokens / devices,
       microBatchTokens: config.micro_batch_tokens,
       checkpointing: config.gradient_checkpointing,
-      targetShare: lengths.completion / perSample,
+      targetShare: (each * completion) / read,
       longest: perSample,
+      attended: (each * perSample) / read,
       reference: load.scored > 0,
-    })
-    return { memory, seconds: trainingSeconds(shape, speed, { ...load, all: weights === 'all', devices }) }
+    }
   }
 
   return {
@@ -199,6 +219,7 @@ function planner({ shape, device, speed, devices, lengths }: Placement) {
         batchTokens,
         tokens: steps * batchTokens,
         scored: items * pairsEach * 2 * lengths.completion,
+        perPrompt: 2,
       }
       return { stage, work, ...training(config, config.lora, load) }
     },
@@ -206,6 +227,15 @@ function planner({ shape, device, speed, devices, lengths }: Placement) {
       const iterations = Math.ceil(questions / config.batch_size)
       const work = `${count(iterations)} iterations of ${config.batch_size} questions x ${answers} answers`
       const samples = questions * answers
+      const each = Math.min(answers, config.mini_batch_size)
+      const perPrompt = lengths.prompt + each * lengths.completion
+      const load = {
+        batchTokens: (Math.min(config.mini_batch_size, config.batch_size * answers) / each) * perPrompt,
+        tokens: ((samples * config.num_epochs) / each) * perPrompt,
+        scored: 2 * samples * perSample,
+        perPrompt: each,
+      }
+      const { seconds } = training(config, config.lora, load)
       const sampling = this.sample(
         stage,
         'questions',
@@ -214,17 +244,19 @@ function planner({ shape, device, speed, devices, lengths }: Placement) {
         config,
         config.lora?.rank ?? 0,
       )
-      const batchTokens = Math.min(config.mini_batch_size, config.batch_size * answers) * perSample
-      const load = {
-        batchTokens,
-        tokens: samples * config.num_epochs * perSample,
-        scored: 2 * samples * perSample,
-      }
-      const step = training(config, config.lora, load)
-      if (step.memory === null || sampling.memory === null)
-        return { stage, work, memory: null, seconds: null }
-      const memory = step.memory.total > sampling.memory.total ? step.memory : sampling.memory
-      return { stage, work, memory, seconds: (step.seconds ?? 0) + iterations * (sampling.seconds ?? 0) }
+      if (shape === null || seconds === null) return { stage, work, memory: null, seconds: null }
+      const memory = reinforcementMemory(
+        shape,
+        device,
+        {
+          sequences: config.batch_size * answers,
+          promptTokens: lengths.prompt,
+          newTokens: config.max_new_tokens,
+          samples: answers,
+        },
+        trainingLoad(config, config.lora, load),
+      )
+      return { stage, work, memory, seconds: seconds + iterations * (sampling.seconds ?? 0) }
     },
   }
 }

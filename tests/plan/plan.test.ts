@@ -4,7 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { loadConfig, parseOverride } from '../../src/config/load.ts'
 import { pipelineSchema } from '../../src/config/pipeline.ts'
 import { planConfig } from '../../src/pipelines/plan-config.ts'
-import { cacheBytesPerToken, generationMemory, RUNTIME, trainingMemory } from '../../src/plan/memory.ts'
+import {
+  cacheBytesPerToken,
+  generationMemory,
+  reinforcementMemory,
+  RUNTIME,
+  trainingMemory,
+} from '../../src/plan/memory.ts'
 import {
   adapterParameters,
   KNOWN_SHAPES,
@@ -51,7 +57,9 @@ describe('memory', () => {
     microBatchTokens: 8192,
     targetShare: 0.5,
     longest: 400,
+    attended: 1,
     reference: false,
+    entropies: false,
   }
 
   test('7B weights, adapter and optimiser in one copy', () => {
@@ -65,6 +73,32 @@ describe('memory', () => {
       trainingMemory(MISTRAL, GPU, { ...step, microBatchTokens, trained: { rank: 16 }, checkpointing }).total
     expect(peak(4096, false)).toBeLessThan(peak(8192, false))
     expect(peak(8192, true)).toBeLessThan(peak(8192, false) / 2)
+  })
+
+  test('PPO keeps its optimiser while it samples, and is as high as the higher of the two', () => {
+    const trained = { rank: 16 }
+    const sampling = { sequences: 512, promptTokens: 150, newTokens: 250, samples: 4 }
+    const load = { ...step, trained, checkpointing: false }
+    const drawing = generationMemory(MISTRAL, GPU, { ...sampling, adapterRank: 16 })
+    const small = { ...load, batchTokens: 400, microBatchTokens: 400 }
+    const sampled = reinforcementMemory(MISTRAL, GPU, sampling, small)
+    expect(sampled.total).toBe(drawing.total + 2 * 4 * adapterParameters(MISTRAL, 16))
+    const stepped = trainingMemory(MISTRAL, GPU, { ...load, entropies: true })
+    expect(reinforcementMemory(MISTRAL, GPU, { ...sampling, sequences: 8 }, load)).toEqual(stepped)
+  })
+
+  test('samples of a prompt share what was read of it', () => {
+    const cache = (samples: number): number =>
+      generationMemory(MISTRAL, GPU, {
+        sequences: 512,
+        promptTokens: 512,
+        newTokens: 128,
+        samples,
+        adapterRank: null,
+      }).cache
+    // 512 slots of 128 own positions each; prompts twice in the table of 128 rows at most, and 64 times as read.
+    expect(cache(8)).toBe((512 * 128 + (128 + 64) * 512) * 131_072)
+    expect(cache(1)).toBeGreaterThan(2 * cache(8))
   })
 
   test('more sequences than slots need no more memory', () => {
@@ -89,9 +123,15 @@ test('the constants are those of py-runtime', () => {
     .join('')
   expect(runtime).toContain(`CPU_SLOTS = ${RUNTIME.cpuSlots}\n`)
   expect(runtime).toContain(`ACCELERATOR_SLOTS = ${RUNTIME.gpuSlots}\n`)
-  expect(runtime).toContain(`SPAN_STEP = ${RUNTIME.spanStep}\n`)
+  expect(runtime).toContain(`CPU_GRAIN = Grain(slots=1, prompts=1, span=${RUNTIME.cpuSpan},`)
+  expect(runtime).toContain(`span=${RUNTIME.gpuSpan}, all_prompt=True)\n`)
+  expect(runtime).toContain(`WIDTH = ${RUNTIME.promptWidth}\n`)
+  expect(runtime).toContain(`PACKED_BYTES = ${RUNTIME.packedBytes / 2 ** 20} << 20\n`)
+  expect(runtime).toContain('PREFILL_TOKENS = 16_384\n')
+  expect(RUNTIME.prefillTokens).toBe(16_384)
   expect(runtime).toContain(`CPU_FORWARD_TOKENS = ${RUNTIME.cpuForwardTokens}\n`)
-  expect(runtime).toContain(`SLICE_ELEMENTS = 1 << ${Math.log2(RUNTIME.sliceElements)}\n`)
+  expect(runtime).toContain(`CPU_SLICE_ELEMENTS = 1 << ${Math.log2(RUNTIME.cpuSliceElements)}\n`)
+  expect(runtime).toContain(`ACCELERATOR_SLICE_ELEMENTS = 1 << ${Math.log2(RUNTIME.gpuSliceElements)}\n`)
 })
 
 describe('a plan', () => {

@@ -56,8 +56,8 @@ SHAPES: dict[str, Any] = {
 }
 """`mistral-7b` and `qwen3-8b` have the published sizes of those models."""
 
-PEAK_FLOPS = {'H100': 989e12, 'H200': 989e12, 'A100': 312e12}
-"""Dense bf16, from the data sheets of the SXM variants."""
+PEAK_FLOPS = {'H100 PCIe': 756e12, 'H100 NVL': 835e12, 'H100': 989e12, 'H200': 989e12, 'A100': 312e12}
+"""Dense bf16, from the data sheets, by a part of the name; the first that fits."""
 
 
 def make_model(shape: str, device: torch.device, dtype: torch.dtype, seed: int = 0) -> Any:
