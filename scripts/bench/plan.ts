@@ -22,11 +22,17 @@ import { shapeOfConfig, type Shape } from '../../src/plan/shape.ts'
 const MODELS = {
   '10m': {
     words: 31_000,
-    ...{ hidden_size: 256, num_layers: 2, num_heads: 8, intermediate_size: 768 },
+    hidden_size: 256,
+    num_layers: 2,
+    num_heads: 8,
+    intermediate_size: 768,
   },
   '30m': {
     words: 7900,
-    ...{ hidden_size: 512, num_layers: 8, num_heads: 8, intermediate_size: 1376 },
+    hidden_size: 512,
+    num_layers: 8,
+    num_heads: 8,
+    intermediate_size: 1376,
   },
 } as const
 const CPU: Device = { kind: 'cpu', bytes: 4 }
@@ -142,8 +148,14 @@ const STAGES: readonly Stage[] = [
           critic: { returns: scores[index]!.logprobs, oldValues: scores[index]!.values! },
         }))
         const loss = {
-          ...{ temperature: 1, clipLow: 0.2, clipHigh: 0.2, valueCoef: 0.1, valueLearningRate: 1e-3 },
-          ...{ entropyCoef: 0, klCoef: 0, valueOnly: false },
+          temperature: 1,
+          clipLow: 0.2,
+          clipHigh: 0.2,
+          valueCoef: 0.1,
+          valueLearningRate: 1e-3,
+          entropyCoef: 0,
+          klCoef: 0,
+          valueOnly: false,
         }
         const batch: TrainBatch = { kind: 'ppo', samples, loss, maxLength: 512 }
         await session.step({ step, learningRate: 1e-5, batch })
