@@ -58,7 +58,8 @@ def main() -> None:
             failed.append(step.name)
         else:
             documents[step.name] = document
-    found = [row(target, documents) for target in targets(options.shape)]
+    shape = 'tiny model, dry run' if options.dry_run else options.shape
+    found = [row(target, documents, verdicts=not options.dry_run) for target in targets(shape)]
     whole = {
         'bench': 'gpu',
         'shape': options.shape,
@@ -169,11 +170,12 @@ def targets(shape: str) -> list[Target]:
     ]
 
 
-def row(target: Target, documents: dict[str, Document]) -> Document:
+def row(target: Target, documents: dict[str, Document], verdicts: bool) -> Document:
+    """Figures of a dry run have nothing to reach."""
     document = documents.get(target.step)
     value = None if document is None else target.find(document)
     reached = None
-    if value is not None and target.goal > 0:
+    if verdicts and value is not None and target.goal > 0:
         reached = value <= target.goal if target.at_most else value >= target.goal
     return {'what': target.what, 'step': target.step, 'found': value, 'goal': target.goal or None} | {
         'at_most': target.at_most,
@@ -187,7 +189,7 @@ def report(found: list[Document], failed: list[str], folder: Path) -> None:
         goal = (
             '' if each['goal'] is None else f'{"at most" if each["at_most"] else "at least"} {each["goal"]:,}'
         )
-        verdict = {None: '', True: 'reached', False: 'MISSED'}[each['reached']]
+        verdict = {None: '', True: 'reached', False: 'missed'}[each['reached']]
         print(f'{each["what"]:45} {value:>14}   {goal:20} {verdict}')
     if failed:
         print(f'failed: {", ".join(failed)}')
