@@ -29,10 +29,10 @@ export async function products(output: string): Promise<ReadonlyMap<string, stri
   return result
 }
 
-/** Records are compared byte by byte; rows of metrics and summaries without what tells the time. */
+/** Records are compared byte by byte; metrics, stored reference scores and summaries without what tells the time. */
 function stable(name: string, bytes: Buffer, output: string): Buffer | string {
   const text = (): string => bytes.toString().replaceAll(output, 'OUTPUT')
-  if (name.endsWith('metrics.jsonl')) {
+  if (/(^|\/)(metrics|reference_scores)\.jsonl$/.test(name)) {
     return text().replaceAll(/^.+$/gm, (line) => withoutTimes(line))
   }
   return name.endsWith('.json') ? withoutTimes(text()) : bytes
