@@ -136,7 +136,7 @@ export function intervals(
   const marks = rows.map(({ name, estimate }, index) => {
     const y = 20 * index + 12
     const label = html`<text class="tick" x="0" y="${y + 4}"
-      >${name.length > 24 ? `${name.slice(0, 23)}…` : name}</text
+      >${name.length > 26 ? `${name.slice(0, 25)}…` : name}</text
     >`
     if (estimate === null) return label
     const { value, low, high } = estimate

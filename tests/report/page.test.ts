@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -123,18 +123,21 @@ test('the stages have their rates, where somebody counted', async () => {
   }
 })
 
-test('an unfinished run is reported as far as it got, and says so', async () => {
+/** A run that has written one whole record, and half of the next; `more` writes the other half. */
+async function begunRun(): Promise<{ copy: string; more: () => Promise<void> }> {
   const copy = await mkdtemp(join(tmpdir(), 'elenchus-report-'))
-  const [first = ''] = (await readFile(join(root, 'evaluation/iter0/evaluation.jsonl'), 'utf8')).split('\n')
-  await mkdir(join(copy, 'evaluation/iter0'), { recursive: true })
-  await copyFile(join(root, 'evaluation/iter0/manifest.json'), join(copy, 'evaluation/iter0/manifest.json'))
-  const manifest = JSON.parse(await readFile(join(copy, 'evaluation/iter0/manifest.json'), 'utf8')) as object
-  await writeFile(
-    join(copy, 'evaluation/iter0/manifest.json'),
-    JSON.stringify({ ...manifest, state: 'running' }),
-  )
-  // One whole record, and one that is just being written.
-  await writeFile(join(copy, 'evaluation/iter0/evaluation.jsonl'), `${first}\n${first.slice(0, 40)}`)
+  const [stage, from] = [join(copy, 'evaluation/iter0'), join(root, 'evaluation/iter0')]
+  const [first = '', second = ''] = (await readFile(join(from, 'evaluation.jsonl'), 'utf8')).split('\n')
+  await mkdir(stage, { recursive: true })
+  const manifest = JSON.parse(await readFile(join(from, 'manifest.json'), 'utf8')) as object
+  await writeFile(join(stage, 'manifest.json'), JSON.stringify({ ...manifest, state: 'running' }))
+  const records = join(stage, 'evaluation.jsonl')
+  await writeFile(records, `${first}\n${second.slice(0, 40)}`)
+  return { copy, more: () => appendFile(records, `${second.slice(40)}\n`) }
+}
+
+test('an unfinished run is reported as far as it got, and says so', async () => {
+  const { copy } = await begunRun()
   const partial = await readReport(copy)
   expect(partial.run.state).toBe('interrupted')
   expect(partial.evaluations).toMatchObject([{ complete: false, metrics: { problems: 1 } }])
@@ -149,6 +152,20 @@ test('a directory without a run is refused', async () => {
 })
 
 describe('served', () => {
+  test('what the run writes meanwhile is on the page that is loaded next', async () => {
+    const { copy, more } = await begunRun()
+    await using server = await serveReport(copy)
+    const records = async (): Promise<unknown[]> => {
+      const [, data = ''] =
+        /id="data">([\s\S]*?)<\/script>/.exec(await (await fetch(server.url)).text()) ?? []
+      return (JSON.parse(data) as { items: unknown[] }).items
+    }
+    expect(await records()).toHaveLength(1)
+    await more()
+    expect(await records()).toHaveLength(2)
+    await rm(copy, { recursive: true })
+  })
+
   test('on loopback, to names of loopback only, and the version follows the files', async () => {
     await using server = await serveReport(root)
     const page = await fetch(server.url)
@@ -210,6 +227,19 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
     await page.locator('button[type=reset]').click()
     await page.waitForFunction("document.querySelector('#count').textContent.startsWith('80 of 80')")
     expect(errors).toEqual([])
+  })
+
+  test('served, it follows the run', { timeout: 60_000 }, async () => {
+    const { copy, more } = await begunRun()
+    await using server = await serveReport(copy)
+    const page = await browser.newPage({})
+    await page.goto(server.url)
+    expect(await page.locator('#count').innerText()).toContain('1 of 1 records match')
+    await more()
+    // The page looks every three seconds.
+    const count = (): Promise<string> => page.locator('#count').innerText()
+    await expect.poll(count, { timeout: 40_000 }).toContain('2 of 2 records match')
+    await rm(copy, { recursive: true })
   })
 
   for (const [name, options] of [
