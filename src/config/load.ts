@@ -20,8 +20,9 @@ export function parseOverride(text: string): Override {
   if (equals < 1 || key === '') {
     throw new ElenchusError('usage', `--set ${text}: expected KEY=VALUE, for example --set dpo.beta=0.2`)
   }
-  const path = key.split('.').map((part) => part.replaceAll('-', '_'))
-  if (path.includes('__proto__')) throw new ElenchusError('usage', `--set ${text}: there is no such setting`)
+  const path = key.split('.')
+  if (path.some((part) => underscored(part) === '__proto__'))
+    throw new ElenchusError('usage', `--set ${text}: there is no such setting`)
   return { path, value: parseYaml(text.slice(equals + 1)), source: `--set ${text}` }
 }
 
@@ -58,17 +59,33 @@ export function parseConfig<T>(
     throw new ElenchusError('config_invalid', `${path}:${at.line}:${at.col}: ${syntax.message}`)
   }
   const value: unknown = document.toJS() ?? {}
-  for (const override of overrides) applyOverride(value, override)
+  const fitted = overrides.map((override) => ({ ...override, path: settingPath(schema, override.path) }))
+  for (const override of fitted) applyOverride(value, override)
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const messages = result.error.issues.flatMap((issue) =>
     describeIssue(issue, value).map(({ at, message, unknown }) => {
-      const source = overrides.find((o) => isPrefix(o.path, at) || isPrefix(at, o.path))
+      const source = fitted.find((o) => isPrefix(o.path, at) || isPrefix(at, o.path))
       const where = source?.source ?? locate(document, lines, path, at)
       return `${where}: ${message}${unknown === undefined ? '' : allowedAt(schema, at, unknown)}`
     }),
   )
   throw new ElenchusError('config_invalid', messages.join('\n'))
+}
+
+/** `-` for `_`, as flags are written, where a setting has that name; names of the user's own stay as they are. */
+function settingPath(schema: z.core.$ZodType, path: readonly string[]): readonly string[] {
+  const found: string[] = []
+  for (const part of path) {
+    const keys = keysAt(schema, found)
+    const isSetting = !keys.includes(part) && keys.includes(underscored(part))
+    found.push(isSetting ? underscored(part) : part)
+  }
+  return found
+}
+
+function underscored(part: string): string {
+  return part.replaceAll('-', '_')
 }
 
 function isPrefix(prefix: readonly unknown[], path: readonly unknown[]): boolean {

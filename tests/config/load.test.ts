@@ -1,6 +1,8 @@
+import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import * as z from 'zod'
-import { parseConfig, parseOverride } from '../../src/config/load.ts'
+import { loadConfig, parseConfig, parseOverride } from '../../src/config/load.ts'
+import { pipelineSchema } from '../../src/config/pipeline.ts'
 import { ElenchusError } from '../../src/errors.ts'
 
 const schema = z.strictObject({
@@ -26,6 +28,17 @@ test('overrides replace values and create missing maps', () => {
   expect(parseConfig(good, 'x.yaml', schema, [parseOverride('dpo.beta=0.5')]).dpo.beta).toBe(0.5)
   expect(parseConfig('data: {count: 1}', 'x.yaml', schema, [parseOverride('dpo.beta=0.5')]).dpo.beta).toBe(
     0.5,
+  )
+})
+
+test('an override may have - for _ in the name of a setting, and leaves names of the user alone', async () => {
+  const tiny = resolve(import.meta.dirname, '../../configs/tiny.oak.yaml')
+  const load = (...texts: readonly string[]) => loadConfig(tiny, pipelineSchema, texts.map(parseOverride))
+  const config = await load('dpo.learning-rate=0.5', 'data.evaluate-also.three-hop={count: 3}')
+  expect(config.dpo.learning_rate).toBe(0.5)
+  expect(config.data).toMatchObject({ evaluate_also: { 'three-hop': { count: 3 } } })
+  await expect(load('dpo.leaning-rate=0.5')).rejects.toThrow(
+    '--set dpo.leaning-rate=0.5: unknown key "dpo.leaning-rate"; Did you mean learning_rate?',
   )
 })
 
