@@ -12,7 +12,7 @@ import {
   type Device,
   type Memory,
 } from '../../src/plan/memory.ts'
-import { shapeOfConfig, type Shape } from '../../src/plan/shape.ts'
+import { parameters, shapeOfConfig, type Shape } from '../../src/plan/shape.ts'
 
 /**
  * `elenchus plan` against what is true: the estimated peak of each kind of stage beside the peak resident size of a
@@ -255,6 +255,12 @@ async function peakOf(backend: TorchBackend): Promise<number> {
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024
 }
 
+/** Now. */
+async function residentOf(backend: TorchBackend): Promise<number> {
+  const [worker] = await backend.stats()
+  return worker?.rss_bytes ?? Number.NaN
+}
+
 async function makeModel(name: keyof typeof MODELS, folder: string): Promise<string> {
   const { words, ...sizes } = MODELS[name]
   const path = join(folder, name)
@@ -291,6 +297,8 @@ try {
     readonly planned_mib: number
     readonly measured_mib: number
     readonly ratio: number
+    readonly baseline_mib: number
+    readonly ratio_above_baseline: number
     readonly terms_mib: Readonly<Record<string, number>>
   }[] = []
   const wanted = values.models.split(',')
@@ -304,6 +312,8 @@ try {
       if (!stage.toLowerCase().includes(values.stages.toLowerCase())) continue
       process.stderr.write(`${name}: ${stage}\n`)
       await using backend = fresh(path, folder)
+      await backend.info()
+      const baseline = (await residentOf(backend)) - parameters(shape) * CPU.bytes
       await work(backend, MODELS[name].words)
       const measured = await peakOf(backend)
       const { total, ...terms } = estimate(shape)
@@ -313,13 +323,22 @@ try {
         planned_mib: mib(total),
         measured_mib: mib(measured),
         ratio: total / measured,
+        // Interpreter, libraries and tokenizer: what a worker has besides the weights once they are loaded.
+        baseline_mib: mib(baseline),
+        ratio_above_baseline: (total - terms.runtime) / (measured - baseline),
         terms_mib: Object.fromEntries(Object.entries(terms).map(([term, bytes]) => [term, mib(bytes)])),
       })
     }
   }
   if (values.json) {
     const ratios = Object.fromEntries(
-      rows.map(({ model, stage, ratio }) => [`plan_over_measured.${model}.${stage.split(',')[0]}`, ratio]),
+      rows.flatMap(({ model, stage, ratio, ratio_above_baseline: above }) => {
+        const name = `${model}.${stage.split(',')[0]}`
+        return [
+          [`plan_over_measured.${name}`, ratio],
+          [`plan_over_measured_above_baseline.${name}`, above],
+        ]
+      }),
     )
     process.stdout.write(`${JSON.stringify({ bench: 'plan', rows, ratios }, undefined, 2)}\n`)
   } else {
@@ -329,12 +348,14 @@ try {
       planned_mib: planned,
       measured_mib: measured,
       ratio,
+      baseline_mib: baseline,
+      ratio_above_baseline: above,
       terms_mib: terms,
     } of rows) {
       const parts = Object.entries(terms).flatMap(([term, size]) => (size > 0 ? [`${term} ${size}`] : []))
       process.stdout.write(
         `${model.padEnd(5)} ${stage.padEnd(40)} ${String(planned).padStart(6)} / ${String(measured).padStart(6)} MiB = ` +
-          `${ratio.toFixed(2)}   ${parts.join(', ')}\n`,
+          `${ratio.toFixed(2)}, above ${baseline} MiB ${above.toFixed(2)}   ${parts.join(', ')}\n`,
       )
     }
   }

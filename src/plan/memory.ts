@@ -17,6 +17,8 @@ export interface Device {
   readonly kind: 'cpu' | 'gpu'
   /** Of the weights: 2 for bf16, 4 for fp32. */
   readonly bytes: 2 | 4
+  /** Of a GPU; absent: no limit. */
+  readonly memoryBytes?: number | null
 }
 
 /** Trained weights: an adapter of a rank, or everything. */
@@ -29,6 +31,8 @@ export const RUNTIME = {
   cpuSpan: 32,
   gpuSpan: 128,
   promptWidth: 8,
+  cpuCacheBytes: 4 * 2 ** 30,
+  gpuCacheShare: 0.6,
   packedBytes: 512 * 2 ** 20,
   prefillTokens: 16_384,
   cpuForwardTokens: 4096,
@@ -53,7 +57,7 @@ export interface SamplingLoad {
  */
 export function generationMemory(shape: Shape, device: Device, load: SamplingLoad): Memory {
   const { kind, bytes } = device
-  const slots = Math.min(load.sequences, kind === 'cpu' ? RUNTIME.cpuSlots : RUNTIME.gpuSlots)
+  const slots = slotsOf(shape, device, load)
   const span = kind === 'cpu' ? RUNTIME.cpuSpan : RUNTIME.gpuSpan
   const shared = load.samples >= 2
   const own = roundUp(load.newTokens + (shared ? 0 : load.promptTokens), span)
@@ -76,6 +80,17 @@ export function generationMemory(shape: Shape, device: Device, load: SamplingLoa
     logits: slots * shape.vocabulary * (bytes === 4 ? 12 : 14),
     runtime: RUNTIME_BYTES[kind],
   })
+}
+
+/** Sequences that the engine decodes at once: within its number of slots, and the memory it takes for their caches. */
+export function slotsOf(shape: Shape, device: Device, load: SamplingLoad): number {
+  const { kind, bytes, memoryBytes } = device
+  const wanted = Math.min(load.sequences, kind === 'cpu' ? RUNTIME.cpuSlots : RUNTIME.gpuSlots)
+  const width = Math.min(RUNTIME.promptWidth, load.samples)
+  const positions = load.newTokens + (load.samples >= 2 ? (2 * load.promptTokens) / width : load.promptTokens)
+  const free = (memoryBytes ?? Number.POSITIVE_INFINITY) - parameters(shape) * bytes - RUNTIME_BYTES[kind]
+  const most = kind === 'cpu' ? RUNTIME.cpuCacheBytes : free * RUNTIME.gpuCacheShare
+  return Math.max(1, Math.min(wanted, Math.floor(most / (positions * cacheBytesPerToken(shape, bytes)))))
 }
 
 /** Layers that the engine copies to have fewer products: in fp32, if they are small. */

@@ -4,8 +4,8 @@ import type { DpoConfig, OptimisationConfig } from '../config/training.ts'
 import {
   generationMemory,
   reinforcementMemory,
+  slotsOf,
   trainingMemory,
-  RUNTIME,
   type Device,
   type Memory,
   type Trained,
@@ -125,8 +125,8 @@ function tinyStages(model: OakConfig['model'], plan: Planner): PlannedStage[] {
 
 type Planner = ReturnType<typeof planner>
 
-function planner({ shape, device, speed, devices, lengths }: Placement) {
-  const slots = device.kind === 'cpu' ? RUNTIME.cpuSlots : RUNTIME.gpuSlots
+function planner({ shape, speed, devices, lengths, ...placement }: Placement) {
+  const device = { ...placement.device, memoryBytes: speed.memoryBytes }
   const trained = (lora: { readonly rank: number } | null): Trained =>
     lora === null ? 'all' : { rank: lora.rank }
   const perSample = lengths.prompt + lengths.completion
@@ -188,7 +188,7 @@ function planner({ shape, device, speed, devices, lengths }: Placement) {
         ...load,
         newTokens: lengths.completion,
         prompts: items,
-        slots,
+        slots: slotsOf(shape, device, { ...load, newTokens, samples, adapterRank }),
         bytes: device.bytes,
         devices,
       }

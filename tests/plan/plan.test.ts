@@ -9,6 +9,7 @@ import {
   generationMemory,
   reinforcementMemory,
   RUNTIME,
+  slotsOf,
   trainingMemory,
 } from '../../src/plan/memory.ts'
 import {
@@ -87,6 +88,16 @@ describe('memory', () => {
     expect(reinforcementMemory(MISTRAL, GPU, { ...sampling, sequences: 8 }, load)).toEqual(stepped)
   })
 
+  test('the engine takes fewer slots where their caches would not fit', () => {
+    const load = { sequences: 2000, promptTokens: 200, newTokens: 2048, samples: 1, adapterRank: null }
+    const card = { ...GPU, memoryBytes: 80 * 2 ** 30 }
+    expect(slotsOf(MISTRAL, GPU, load)).toBe(512)
+    expect(slotsOf(MISTRAL, card, load)).toBeLessThan(200)
+    const { total, cache } = generationMemory(MISTRAL, card, load)
+    expect(total).toBeLessThan(card.memoryBytes)
+    expect(cache).toBeGreaterThan(0.5 * (card.memoryBytes - 2 * parameters(MISTRAL)))
+  })
+
   test('samples of a prompt share what was read of it', () => {
     const cache = (samples: number): number =>
       generationMemory(MISTRAL, GPU, {
@@ -125,6 +136,8 @@ test('the constants are those of py-runtime', () => {
   expect(runtime).toContain(`ACCELERATOR_SLOTS = ${RUNTIME.gpuSlots}\n`)
   expect(runtime).toContain(`CPU_GRAIN = Grain(slots=1, prompts=1, span=${RUNTIME.cpuSpan},`)
   expect(runtime).toContain(`span=${RUNTIME.gpuSpan}, all_prompt=True)\n`)
+  expect(runtime).toContain(`CPU_CACHE_BYTES = ${RUNTIME.cpuCacheBytes / 2 ** 30} << 30\n`)
+  expect(runtime).toContain(`ACCELERATOR_CACHE_SHARE = ${RUNTIME.gpuCacheShare}\n`)
   expect(runtime).toContain(`WIDTH = ${RUNTIME.promptWidth}\n`)
   expect(runtime).toContain(`PACKED_BYTES = ${RUNTIME.packedBytes / 2 ** 20} << 20\n`)
   expect(runtime).toContain('PREFILL_TOKENS = 16_384\n')
