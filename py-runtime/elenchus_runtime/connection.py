@@ -48,6 +48,7 @@ class ConnectionFile(msgspec.Struct, forbid_unknown_fields=True):
     curve: CurveKeys | None = None
     orphan_s: float | None = None
     log_folder: str | None = None
+    work_folder: str | None = None
     place: Place | None = None
 
 
@@ -65,6 +66,7 @@ class Connection:
     curve: CurveKeys | None
     orphan_s: float | None
     log_folder: str | None
+    work_folder: str | None
     rank: int
     world_size: int
     local_rank: int
@@ -108,6 +110,7 @@ def read_connection() -> Connection:
         curve=fields.curve,
         orphan_s=fields.orphan_s,
         log_folder=fields.log_folder,
+        work_folder=fields.work_folder,
         rank=place.rank,
         world_size=place.world_size,
         local_rank=place.local_rank,

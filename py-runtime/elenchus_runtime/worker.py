@@ -38,6 +38,8 @@ def main() -> int:
     leave_with_orchestrator(connection.parent_pid, connection.process_space)
     if connection.log_folder is not None:
         write_own_log(connection.log_folder, connection.rank, connection.epoch)
+    if connection.work_folder is not None:
+        work_in(connection.work_folder)
 
     from .interfaces import interface_towards
 
@@ -85,6 +87,14 @@ def write_own_log(folder: str, rank: int, epoch: int) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+
+
+def work_in(folder: str) -> None:
+    """Relative paths of requests are the orchestrator's; ssh, Ray and containers start ranks elsewhere."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        print(f'Relative paths will not be found here: {error}', file=sys.stderr)
 
 
 if __name__ == '__main__':

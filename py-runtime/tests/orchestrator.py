@@ -103,6 +103,7 @@ class Orchestrator:
             'epoch': 0,
             'parent_pid': os.getpid(),
             'heartbeat_s': 1.0,
+            'work_folder': str(self.directory),
         }
         path.write_text(json.dumps(fields))
         path.chmod(mode)

@@ -72,6 +72,11 @@ def test_hello_says_what_the_orchestrator_must_know(worker: Orchestrator) -> Non
     assert hello['credits'] > 0
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='asks /proc')
+def test_relative_paths_are_the_orchestrators(worker: Orchestrator) -> None:
+    assert os.readlink(f'/proc/{worker.hello["pid"]}/cwd') == str(worker.directory.resolve())
+
+
 def test_pings_are_answered_and_the_beat_grows_during_a_long_request(worker: Orchestrator) -> None:
     id = worker.send('generate', long_generation())
     beats, busy = [], set()

@@ -199,7 +199,8 @@ async function rolloutsAndDpo(launcher: Launcher, logDirectory: string): Promise
 async function commandOnBoth(): Promise<void> {
   await using group = await WorkerGroup.start({
     launcher: commandLauncher({
-      template: ['ip', 'netns', 'exec', '{host}', '{cmd}'],
+      // Elsewhere, as ssh and containers do it.
+      template: ['ip', 'netns', 'exec', '{host}', 'sh', '-c', 'cd / && exec {cmd}'],
       hosts: [first, second],
       masterPort: 29_500,
       threads: 1,

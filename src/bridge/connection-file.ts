@@ -26,6 +26,8 @@ export interface Connection {
   readonly orphanS?: number
   /** Ranks write their output to `worker-RANK.EPOCH.log` there, where their launcher mixes it. */
   readonly logFolder?: string
+  /** Where the orchestrator works: paths in requests are relative to it, wherever the launcher starts a rank. */
+  readonly workFolder: string
 }
 
 /** A rank's place, for ranks that are not told by their environment. */
@@ -54,6 +56,7 @@ export function connectionLine(connection: Connection, place?: Place): string {
     parent_pid: connection.parentPid,
     process_space: processSpace(),
     heartbeat_s: connection.heartbeatS,
+    work_folder: connection.workFolder,
     ...(curve !== undefined && {
       curve: { server_key: curve.serverKey, public_key: curve.publicKey, secret_key: curve.secretKey },
     }),

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ElenchusError } from '../errors.ts'
 import { RequestCall, type Call, type CallOptions, type OpenCall, type WorkerRef } from './call.ts'
 import { writeConnectionFile, type Connection } from './connection-file.ts'
@@ -92,7 +92,9 @@ export class WorkerGroup implements AsyncDisposable {
    * Starts all workers and waits until they have greeted.
    * @throws ElenchusError `environment`, `worker_start_failed` or `handshake_refused`; nothing is left behind.
    */
-  static async start(options: WorkerGroupOptions): Promise<WorkerGroup> {
+  static async start(given: WorkerGroupOptions): Promise<WorkerGroup> {
+    // Ranks may be started anywhere: what they are told of must not depend on it.
+    const options = { ...given, logDirectory: resolve(given.logDirectory) }
     await options.launcher.prepare()
     await mkdir(options.logDirectory, { recursive: true })
     await clearLeftovers(options)
@@ -156,6 +158,7 @@ export class WorkerGroup implements AsyncDisposable {
       epoch,
       parentPid: process.pid,
       heartbeatS: this.#heartbeatS,
+      workFolder: process.cwd(),
       ...(curve !== undefined && { curve }),
       ...(listen !== undefined && { orphanS: this.#limits.silenceS }),
       ...(launcher.mixesOutput && { logFolder: logDirectory }),

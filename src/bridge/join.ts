@@ -76,6 +76,7 @@ async function serve(
       epoch: found.epoch,
       parentPid: process.pid,
       heartbeatS: 1,
+      workFolder: process.cwd(),
     },
   }
   const [workers] = await launcher.launch(launch)

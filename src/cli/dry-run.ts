@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { CONNECTION_FILE } from '../bridge/group.ts'
 import type { Launch, Rendered } from '../bridge/launcher.ts'
 import { shellQuoted } from '../bridge/launchers/shell.ts'
@@ -10,7 +10,8 @@ import { launcherOf } from '../pipelines/launchers.ts'
 import { withSession, type OutputOptions, type Session } from './session.ts'
 
 /** What a run with these settings would launch, credentials hidden; nothing starts, and no secret is made. */
-export function renderLaunch(config: BackendConfig, logDirectory: string): readonly Rendered[] {
+export function renderLaunch(config: BackendConfig, logFolder: string): readonly Rendered[] {
+  const logDirectory = resolve(logFolder)
   const launcher = launcherOf(config)
   const worldSize = config.num_processes ?? launcher.defaultRanks
   const connectionFile = launcher.sharesFiles ? join(logDirectory, CONNECTION_FILE) : '(private)/launch.json'
@@ -31,6 +32,7 @@ export function renderLaunch(config: BackendConfig, logDirectory: string): reado
       epoch: 0,
       parentPid: process.pid,
       heartbeatS: 1,
+      workFolder: process.cwd(),
     },
   }
   const rendered = [...launcher.render(launch), ...renderJoining(config, worldSize, connectionFile)]

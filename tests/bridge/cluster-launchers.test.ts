@@ -42,6 +42,7 @@ function launchOf(ranks: number): Launch {
       epoch: 0,
       parentPid: 1,
       heartbeatS: 1,
+      workFolder: '/work',
     },
   }
 }

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readBackendFlags } from '../../src/cli/backend.ts'
 import { dryRun } from '../../src/cli/dry-run-config.ts'
@@ -83,7 +83,7 @@ describe('the flags of launchers that people know', () => {
     const text = rendered({ ...flags, listen: '10.0.0.1' })
     expect(text).toMatch(/--nnodes 2 --nproc-per-node 8 --rdzv-backend static --rdzv-endpoint node0:29400/)
     expect(text).toContain(
-      'elenchus join --connection out/logs/connection.json --nnodes 2 --node-rank 1 --rdzv-endpoint node0:29400 --num-processes 16',
+      `elenchus join --connection ${resolve('out/logs/connection.json')} --nnodes 2 --node-rank 1 --rdzv-endpoint node0:29400 --num-processes 16`,
     )
     expect(() => rendered({ ...flags, listen: '10.0.0.1', numProcesses: '3' })).toThrow(/dealt evenly/)
   })
