@@ -1,5 +1,8 @@
 import { join } from 'node:path'
 import * as z from 'zod'
+import { describeDifferences } from '../runs/difference.ts'
+import { isPlainObject, toJson } from '../runs/json.ts'
+import { ElenchusError } from '../errors.ts'
 import { writeJsonAtomic } from '../runs/atomic.ts'
 import { lastWritingIn, secondsOf, withEnd } from '../runs/attempts.ts'
 import { readJson } from '../runs/manifest.ts'
@@ -33,19 +36,58 @@ export async function readRunRecord(dir: string): Promise<RunRecord | undefined>
   return record === undefined ? undefined : { ...record, config: redacted(record.config) }
 }
 
+/** How the settings of a run differ from wanted ones, one line per place. Where tensors are computed is no difference. */
+export function settingsThatDiffer({ config }: RunRecord, wanted: object): string[] {
+  // Through JSON, as the record went: `undefined` properties vanish. A new credential is no other setting.
+  return describeDifferences(
+    withoutBackend(redacted(config)),
+    withoutBackend(JSON.parse(toJson(redacted(wanted)))),
+  )
+}
+
+function withoutBackend(config: unknown): unknown {
+  if (!isPlainObject(config)) return config
+  const { backend: _, ...rest } = config
+  return rest
+}
+
+/** A stage's refusal with the settings as the user knows them: a stage's own seed, for one, is derived from the run's. */
+function inTermsOfTheRun(error: unknown, before: RunRecord | undefined, config: object): unknown {
+  if (!ElenchusError.is(error) || error.code !== 'config_changed' || before === undefined) return error
+  const differences = settingsThatDiffer(before, config)
+  if (differences.length === 0) return error
+  const lines = differences.map((line) => `  ${line}`).join('\n')
+  return new ElenchusError(
+    'config_changed',
+    `The run that is there has other settings:\n${lines}\nThe first stage to refuse them: ${error.message}`,
+    {
+      hint: 'Restore them, choose another directory (--set output=DIR), or move the run that is there to DIR.1 (elenchus run CONFIG --set-aside).',
+      details: { ...error.details, settings: differences },
+      cause: error,
+    },
+  )
+}
+
 /**
  * Runs a pipeline between two writings of its record. An attempt that a stage refuses because its settings
  * changed does not replace the settings of those before it.
  *
- * @param run gets a clock: the seconds that all attempts have taken so far. Looking again at a finished run
+ * @param stages gets a clock: the seconds that all attempts have taken so far. Looking again at a finished run
  *   is no attempt.
  */
 export async function recorded<T>(
   config: { readonly pipeline: 'oak' | 'abel'; readonly output: string },
-  run: (wallSeconds: () => number) => Promise<T>,
+  stages: (wallSeconds: () => number) => Promise<T>,
 ): Promise<T> {
   const path = join(config.output, 'run.json')
   const before = await readRunRecord(config.output)
+  const run = async (wallSeconds: () => number): Promise<T> => {
+    try {
+      return await stages(wallSeconds)
+    } catch (error) {
+      throw inTermsOfTheRun(error, before, config)
+    }
+  }
   const earlier = withEnd(before?.attempts ?? [], await lastWritingIn(config.output))
   const attempt: Attempt = { started_at: new Date().toISOString() }
   const record = (attempts: readonly Attempt[]): RunRecord => ({

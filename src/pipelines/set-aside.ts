@@ -1,12 +1,9 @@
 import { readdir, rename, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ElenchusError } from '../errors.ts'
-import { describeDifferences } from '../runs/difference.ts'
 import { errnoCode, ioError } from '../runs/io-error.ts'
-import { isPlainObject, toJson } from '../runs/json.ts'
-import { redacted } from '../runs/redact.ts'
 import { lockedState } from './report/lock-state.ts'
-import { readRunRecord } from './run-record.ts'
+import { readRunRecord, settingsThatDiffer } from './run-record.ts'
 
 /** A run that made room: where it is now, and how its settings differ from the wanted ones. */
 export interface SetAside {
@@ -27,11 +24,7 @@ export async function setAside(config: {
 }): Promise<SetAside | undefined> {
   const record = await readRunRecord(config.output)
   if (record === undefined) return undefined
-  // Through JSON, as the record went: `undefined` properties vanish. A new credential is no other setting.
-  const differences = describeDifferences(
-    withoutBackend(redacted(record.config)),
-    withoutBackend(JSON.parse(toJson(redacted(config)))),
-  )
+  const differences = settingsThatDiffer(record, config)
   if (differences.length === 0) return undefined
   await refuseIfInUse(config.output)
   const path = await freeName(config.output)
@@ -41,12 +34,6 @@ export async function setAside(config: {
     throw ioError(error, 'set aside', config.output)
   }
   return { path, differences }
-}
-
-function withoutBackend(config: unknown): unknown {
-  if (!isPlainObject(config)) return config
-  const { backend: _, ...rest } = config
-  return rest
 }
 
 async function refuseIfInUse(output: string): Promise<void> {

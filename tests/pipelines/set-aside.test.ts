@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ElenchusError } from '../../src/errors.ts'
 import { readRunRecord, recorded } from '../../src/pipelines/run-record.ts'
 import { setAside } from '../../src/pipelines/set-aside.ts'
 import { FileLock } from '../../src/runs/lock.ts'
@@ -32,6 +33,21 @@ async function finishedRun(seed: number): Promise<void> {
     await writeFile(join(config(seed).output, 'summary.json'), `{"seed":${seed}}`)
   })
 }
+
+test('what a stage refuses is told in the settings of the run', async () => {
+  await finishedRun(1)
+  const refusal = new ElenchusError('config_changed', 'base was made with other settings: seed 77 -> 88', {
+    details: { dir: 'base' },
+  })
+  const refused = recorded(config(2), () => Promise.reject(refusal))
+  await expect(refused).rejects.toMatchObject({
+    code: 'config_changed',
+    message: `The run that is there has other settings:\n  seed: 1 -> 2\nThe first stage to refuse them: ${refusal.message}`,
+    details: { dir: 'base', settings: ['seed: 1 -> 2'] },
+  })
+  // Where nothing differs, the stage knows better.
+  await expect(recorded(config(1, 4), () => Promise.reject(refusal))).rejects.toBe(refusal)
+})
 
 test('credentials are written nowhere, and another one is no other setting', async () => {
   const withToken = (token: string) => ({ ...config(1), headers: { authorization: `Bearer ${token}` } })
