@@ -186,6 +186,25 @@ def test_two_ranks_train_all_weights_as_one_does(
     assert_as_on_one(ranks, run(tiny_folder, case, None, True))
 
 
+def test_the_optimiser_is_dealt_to_the_ranks(tiny_folder: Path, tmp_path: Path) -> None:
+    def moments(collective: Collective, sharding: str) -> int:
+        base = load_base(ModelLoad(model=str(tiny_folder)), torch.device('cpu'))
+        case = CASES['sft']
+        session = open_session(base, case, collective, True, sharding=sharding)
+        batch, blobs = case.shard(base, case.shards[collective.rank])
+        take(session, 1, batch, blobs, RATE)
+        tensors = [value for state in session._optimiser._adam.state.values() for value in state.values()]
+        local = [value.to_local() if hasattr(value, 'to_local') else value for value in tensors]
+        return sum(value.numel() for value in local)
+
+    def both(collective: Collective) -> tuple[int, int]:
+        return moments(collective, 'none'), moments(collective, 'fsdp2')
+
+    for whole, dealt in on_ranks(tmp_path, both):
+        # What plan.md says: half of it on each of two, up to rows that cannot be halved.
+        assert dealt / whole == pytest.approx(0.5, abs=0.05)
+
+
 def failing(folder: Path, collective: Collective) -> dict[str, Any]:
     """What the ranks say when one runs out of memory, cannot go on, or sees no finite loss."""
     base = load_base(ModelLoad(model=str(folder)), torch.device('cpu'))

@@ -46,7 +46,7 @@ const TINY_VOCABULARY = 600
 /** What a configuration would do, stage by stage, with estimates of memory and time. Starts nothing. */
 export async function planConfig(config: PipelineConfig, options: PlanOptions = {}): Promise<Plan> {
   const assumptions: string[] = []
-  const { gpus, num_processes: processes, dtype } = config.backend
+  const { gpus, num_processes: processes, dtype, sharding } = config.backend
   const name = options.device ?? (gpus.length > 0 ? 'h100' : 'cpu')
   const speed = SPEEDS[name]
   if (speed === undefined) {
@@ -61,7 +61,9 @@ export async function planConfig(config: PipelineConfig, options: PlanOptions = 
     completion: options.completionTokens ?? data.lengths.completion,
   }
   const devices = processes ?? Math.max(1, gpus.length)
-  const placement = { shape, device: { kind, bytes } as const, speed, devices, lengths, counts: data.counts }
+  const device = { kind, bytes } as const
+  const sharded = sharding === 'fsdp2'
+  const placement = { shape, device, speed, devices, sharded, lengths, counts: data.counts }
   return {
     pipeline: config.pipeline,
     model: 'path' in config.model ? config.model.path : 'a tiny model, made on the spot',

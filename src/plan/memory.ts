@@ -117,6 +117,8 @@ export interface TrainingLoad {
   readonly reference: boolean
   /** Entropies are measured, as in PPO. */
   readonly entropies: boolean
+  /** Ranks over which FSDP2 deals the optimiser where all weights are trained; 1 if absent. */
+  readonly shards?: number
 }
 
 /**
@@ -135,12 +137,15 @@ export function trainingMemory(shape: Shape, device: Device, load: TrainingLoad)
   const targets = tokens * load.targetShare
   const perLayer = savedPerToken(shape, bytes, trained, load.attended)
   const slice = sliceElements(kind, targets, shape.vocabulary)
+  const shards = trained === 'all' ? (load.shards ?? 1) : 1
+  // Whole for the passes, and the rank's own part of them (`sharding.py`).
+  const wholeAndShard = shards === 1 ? 1 : 1 + 1 / shards
   const kept = load.checkpointing ? shape.layers * shape.hidden * bytes + perLayer : shape.layers * perLayer
   return summed({
-    weights: parameters(shape) * (trained === 'all' ? size : bytes),
+    weights: parameters(shape) * (trained === 'all' ? size * wholeAndShard : bytes),
     adapters: trained === 'all' ? 0 : (load.reference ? 2 : 1) * count * 4,
-    gradients: count * size,
-    optimizer: 2 * count * size,
+    gradients: count * size * wholeAndShard,
+    optimizer: (2 * count * size) / shards,
     // What is kept, and the slopes of one block on the way back.
     activations: tokens * (kept + bytes * 3 * shape.intermediate),
     // A slice of logits in the model's type and in fp32; hidden states of the targets, their slopes and gradient.

@@ -36,6 +36,8 @@ export interface Placement {
   readonly device: Device
   readonly speed: Speed
   readonly devices: number
+  /** Whether they share the optimiser of all weights (`backend.sharding: fsdp2`). */
+  readonly sharded?: boolean
   readonly lengths: Lengths
   /** Problems or questions in the sources, by name. */
   readonly counts: { readonly sft?: number; readonly train: number; readonly heldOut: number }
@@ -125,7 +127,7 @@ function tinyStages(model: OakConfig['model'], plan: Planner): PlannedStage[] {
 
 type Planner = ReturnType<typeof planner>
 
-function planner({ shape, speed, devices, lengths, ...placement }: Placement) {
+function planner({ shape, speed, devices, lengths, sharded = false, ...placement }: Placement) {
   const device = { ...placement.device, memoryBytes: speed.memoryBytes }
   const trained = (lora: { readonly rank: number } | null): Trained =>
     lora === null ? 'all' : { rank: lora.rank }
@@ -167,6 +169,7 @@ function planner({ shape, speed, devices, lengths, ...placement }: Placement) {
       longest: perSample,
       attended: (each * perSample) / read,
       reference: load.scored > 0,
+      shards: sharded ? devices : 1,
     }
   }
 

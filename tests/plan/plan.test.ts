@@ -11,6 +11,7 @@ import {
   RUNTIME,
   slotsOf,
   trainingMemory,
+  type Trained,
 } from '../../src/plan/memory.ts'
 import {
   adapterParameters,
@@ -67,6 +68,18 @@ describe('memory', () => {
     const memory = trainingMemory(MISTRAL, GPU, { ...step, trained: { rank: 16 }, checkpointing: false })
     expect(memory.weights).toBe(2 * 7_241_732_096)
     expect(memory.adapters + memory.gradients + memory.optimizer).toBe(16 * 41_943_040)
+  })
+
+  test('FSDP2 deals the optimiser of all weights to the ranks, and adds their part of the rest', () => {
+    const peak = (trained: Trained, shards: number) =>
+      trainingMemory(MISTRAL, GPU, { ...step, trained, checkpointing: true, shards })
+    const [one, eight] = [peak('all', 1), peak('all', 8)]
+    expect(eight.optimizer).toBe(one.optimizer / 8)
+    expect(eight.gradients / one.gradients).toBeCloseTo(1 + 1 / 8)
+    expect(eight.weights / one.weights).toBeCloseTo(1 + 1 / 8)
+    expect(eight.total).toBeLessThan(one.total)
+    // An adapter is small: every rank has all of it.
+    expect(peak({ rank: 16 }, 8)).toEqual(peak({ rank: 16 }, 1))
   })
 
   test('checkpointing and smaller micro-batches are what helps', () => {
@@ -145,6 +158,21 @@ test('the constants are those of py-runtime', () => {
   expect(runtime).toContain(`CPU_FORWARD_TOKENS = ${RUNTIME.cpuForwardTokens}\n`)
   expect(runtime).toContain(`CPU_SLICE_ELEMENTS = 1 << ${Math.log2(RUNTIME.cpuSliceElements)}\n`)
   expect(runtime).toContain(`ACCELERATOR_SLICE_ELEMENTS = 1 << ${Math.log2(RUNTIME.gpuSliceElements)}\n`)
+})
+
+test('a configuration that shards needs less on each of several devices', async () => {
+  const peak = async (sharding: string): Promise<number> => {
+    const sets = ['sft.lora=null', 'backend.gpus=[0,1,2,3]', `backend.sharding=${sharding}`].map(
+      parseOverride,
+    )
+    const { stages } = await planConfig(
+      await loadConfig(join(ROOT, 'configs/oak.yaml'), pipelineSchema, sets),
+    )
+    return stages.find(({ stage }) => stage === 'sft')?.memory?.total ?? 0
+  }
+  const [whole, sharded] = [await peak('none'), await peak('fsdp2')]
+  expect(sharded).toBeGreaterThan(0)
+  expect(sharded).toBeLessThan(whole)
 })
 
 describe('a plan', () => {
