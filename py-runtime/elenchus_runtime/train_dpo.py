@@ -5,9 +5,10 @@ per trajectory, the log-probability s_i of its completion, so
 
     dL/dtheta = sum_i (dL/ds_i) * (ds_i/dtheta)
 
-and micro-batching is exact: one pass without gradient for all s_i, the coefficients dL/ds_i in fp64, one
-pass backward with those coefficients. Where all trajectories fit into the budget, one pass does. A question
-whose trajectories do not fit together is split like any batch.
+and micro-batching is exact. dL/ds_i depends on the trajectories that i is paired with alone, so micro-batches
+that hold both sides of all their pairs, as whole questions do, are done one after the other. Where a pair is
+torn apart, because a question does not fit: one pass without gradient for all s_i, the coefficients dL/ds_i
+in fp64, one pass backward with those; or one pass for everything, if that is within the budget.
 """
 
 from __future__ import annotations
@@ -85,7 +86,13 @@ def accumulate(
     def backward(index: int, part: torch.Tensor, slope: torch.Tensor) -> None:
         part.backward(slope[batches[index]].to(part.device))
 
-    if sum(layout.num_tokens for layout in layouts) <= budget:
+    if _closed(batches, graph.pairs):
+        for index in range(len(batches)):
+            part = evaluate(index)
+            # What the sums of later micro-batches will be does not matter to this one's slope.
+            backward(index, part, _coefficients(sums, graph.pairs, batch)[2])
+        loss, metrics, _ = _coefficients(sums, graph.pairs, batch)
+    elif sum(layout.num_tokens for layout in layouts) <= budget:
         parts = [evaluate(index) for index in range(len(batches))]
         loss, metrics, slope = _coefficients(sums, graph.pairs, batch)
         for index, part in enumerate(parts):
@@ -99,6 +106,14 @@ def accumulate(
             backward(index, evaluate(index), slope)
     tokens = sum(len(row.ids) for row in graph.rows)
     return Outcome(loss, tokens, 0, metrics, float(len(batch.pairs)))
+
+
+def _closed(batches: list[list[int]], pairs: PairSet) -> bool:
+    """Whether every pair has both its sides in one micro-batch."""
+    places = torch.empty(sum(map(len, batches)), dtype=torch.int64)
+    for index, members in enumerate(batches):
+        places[members] = index
+    return bool((places[pairs.chosen] == places[pairs.rejected]).all())
 
 
 def _coefficients(

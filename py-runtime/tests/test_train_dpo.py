@@ -136,6 +136,49 @@ def test_every_token_goes_through_the_model_once_per_pass(
     hook.remove()
 
 
+LOSSES: list[dict[str, Any]] = [
+    {},
+    {'loss': 'ipo', 'length_normalised': True},
+    {'loss': 'hinge'},
+    {'loss': 'robust', 'label_smoothing': 0.2},
+    {'nll_coef': 0.5, 'weights': [1.0, 0.5, 2.0]},
+]
+
+
+@pytest.mark.parametrize('changes', LOSSES)
+def test_whole_questions_need_one_pass_whatever_the_budget(base: Base, changes: dict[str, Any]) -> None:
+    """Pairs within micro-batches: each is done with before the next one is read."""
+    base.model.requires_grad_(True)
+    batch = dpo_batch(pairs=[(0, 1), (1, 0), (2, 3)], **changes)
+    blobs = dpo_blobs(base)
+    whole = ours(base, batch, blobs)
+    expected = gradients_of(base)
+    order: list[str] = []
+    read: list[int] = []
+
+    def before(_: Any, __: Any, kwargs: Any) -> None:
+        order.append('forward')
+        read.append(kwargs['input_ids'].numel())
+
+    hook = base.model.model.register_forward_pre_hook(before, with_kwargs=True)
+    weight = next(base.model.parameters())
+    slope = weight.register_hook(lambda _: order.append('backward'))
+    parts = ours(base, batch, blobs, budget=40)
+    hook.remove()
+    slope.remove()
+    prompts = sum(len(ids) for ids in base.encode(PROMPTS, special_tokens=True))
+    assert sum(read) == prompts + sum(len(ids) - 1 for ids in base.encode(COMPLETIONS, False))
+    assert len(read) == 2
+    assert [step for step, previous in zip(order, [None, *order], strict=False) if step != previous] == [
+        'forward',
+        'backward',
+    ] * 2
+    assert parts.loss == pytest.approx(whole.loss, rel=1e-6, abs=1e-6)
+    assert parts.metrics == pytest.approx(whole.metrics, rel=1e-5, abs=1e-5)
+    size = max(float(gradient.abs().max()) for gradient in expected.values())
+    assert_same(gradients_of(base), expected, atol=1e-5 * max(1.0, size), rtol=1e-4)
+
+
 def test_against_its_own_reference_the_loss_is_ln_2(base: Base) -> None:
     base.model.requires_grad_(True)
     completions = base.encode(COMPLETIONS, special_tokens=False)
