@@ -20,7 +20,7 @@ export class UnderWay {
 }
 
 /** Spans that one to come may still reach back to; of more than this many, the oldest half count as ended. */
-const MOST_SPANS = 4096
+const MOST_SPANS = 512
 
 /** The same of things that are told when they have ended: the length of the union of their spans. */
 export class Covered {
