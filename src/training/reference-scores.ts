@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { PolicyRef, Trajectory } from '../backends/backend.ts'
 import type { StageContext } from '../backends/context.ts'
-import { ElenchusError } from '../errors.ts'
+import { scoreAll } from '../backends/score-all.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { JsonlWriter, readJsonl } from '../runs/jsonl.ts'
 
@@ -41,11 +41,7 @@ export async function referenceScores(
     readonly policy: PolicyRef
   },
 ): Promise<ReferenceScores> {
-  const { backend, signal } = context
   const { stage, path, resume, trajectories, policy } = from
-  if (!backend.capabilities.score || backend.score === undefined) {
-    throw new ElenchusError('capability_missing', `${stage}: the backend "${backend.name}" cannot score.`)
-  }
   const chunks = Array.from({ length: Math.ceil(trajectories.length / CHUNK) }, (_, index) => {
     const chunk = trajectories.slice(index * CHUNK, (index + 1) * CHUNK)
     const of = fingerprintJson([policy.fingerprint, chunk.map(({ prompt, ids }) => [prompt, ...ids])])
@@ -63,14 +59,7 @@ export async function referenceScores(
     await using writer = await JsonlWriter.open(path, { resume, keepWhile })
     for (const { chunk, of } of chunks.slice(writer.existing)) {
       const began = performance.now()
-      const scores = await backend.score(chunk, { policy, ...(signal && { signal }) })
-      const sums = scores.map(({ sum }) => sum)
-      if (!sums.every(Number.isFinite)) {
-        throw new ElenchusError(
-          'non_finite',
-          `${stage}: the start gives a completion no finite log-probability.`,
-        )
-      }
+      const sums = (await scoreAll(context, stage, chunk, { policy })).map(({ sum }) => sum)
       await writer.write({ of, sums, seconds: (performance.now() - began) / 1000 })
       await writer.flush()
     }

@@ -75,20 +75,24 @@ test('scores of another start are not believed', async () => {
   expect(once.calls).toEqual([])
 })
 
-test('a start that gives a completion no probability is refused by name', async () => {
-  const infinite: readonly Trajectory[] = [{ prompt: 'q', ids: Int32Array.of(1) }]
+test.each([
+  ['no probability', 'non_finite', [{ sum: -Infinity, logprobs: new Float32Array(1) }]],
+  ['no score', 'protocol_violation', []],
+  ['no log-probability of a token', 'protocol_violation', [{ sum: -1, logprobs: new Float32Array(0) }]],
+])('a backend that gives a completion %s is refused by name: %s', async (_, code, given) => {
+  const one: readonly Trajectory[] = [{ prompt: 'q', ids: Int32Array.of(1) }]
   const scripted = createScriptedBackend(() => '')
   const scores = referenceScores(
     {
       backend: {
         ...scripted,
         capabilities: { ...scripted.capabilities, score: true },
-        score: () => Promise.resolve([{ sum: -Infinity, logprobs: new Float32Array(1) }]),
+        score: () => Promise.resolve(given),
       },
       events: () => undefined,
       resume: false,
     },
-    { stage: 'dpo', path, resume: false, trajectories: infinite, policy: POLICY },
+    { stage: 'dpo', path, resume: false, trajectories: one, policy: POLICY },
   )
-  await expect(scores).rejects.toMatchObject({ code: 'non_finite' })
+  await expect(scores).rejects.toMatchObject({ code })
 })

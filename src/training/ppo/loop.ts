@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import type { PolicyRef, Score, TrainingSession, Trajectory } from '../../backends/backend.ts'
 import type { StageContext } from '../../backends/context.ts'
+import { scoreAll } from '../../backends/score-all.ts'
 import type { PpoConfig } from '../../config/ppo.ts'
 import { ElenchusError, throwIfCancelled } from '../../errors.ts'
 import type { ArithmeticQuestion } from '../../problems/arithmetic/question.ts'
@@ -168,12 +169,7 @@ async function scoreReference(
   trajectories: readonly Trajectory[],
 ): Promise<readonly Score[] | null> {
   if (reference === null) return null
-  const { backend, signal } = context
-  if (backend.score === undefined) {
-    throw new ElenchusError('capability_missing', `${stage}: the backend "${backend.name}" cannot score.`)
-  }
-  const { temperature } = config
-  return backend.score(trajectories, { policy: reference, temperature, ...(signal && { signal }) })
+  return scoreAll(context, stage, trajectories, { policy: reference, temperature: config.temperature })
 }
 
 async function restore({ context, stage, dir, session, config }: PpoLoop): Promise<State> {
