@@ -1,11 +1,14 @@
 """Everything that is to be measured on one GPU, in one go: sampling, rollouts, preference and policy steps.
 
-    npm run bench:gpu -- [--shape mistral-7b] [--out FOLDER]        # its duration on a GPU is not known yet
+    npm run bench:gpu -- [--shape mistral-7b] [--out FOLDER] [--minutes 8] [--only sampling dpo-4]
     npm run bench:gpu -- --dry-run                                  # every step on the CPU with tiny shapes
+    python3 py-runtime/bench/gpu.py ...                             # the same where there is no Node
 
 Each step is one of the other benches as a process of its own, so a step that fails costs the others nothing.
-Its document is kept as FOLDER/STEP.json, its log as FOLDER/STEP.log, and at the end what was found stands
-beside what was to be reached. Exit status 1 if a step failed; a missed target is a finding, not a failure.
+The most telling come first; `--minutes` leaves out what no longer fits, and the next call with the same
+FOLDER takes what the documents there lack. A step's document is kept as FOLDER/STEP.json, its log as
+FOLDER/STEP.log, and at the end what was found stands beside what was to be reached. Exit status 1 if a step
+failed; a missed target is a finding, not a failure, and neither is a step that was left out.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,9 @@ HERE = Path(__file__).parent
 Document = dict[str, Any]
 SECONDS = 1800
 """A step that takes longer has hung."""
-QUESTIONS = [2, 4, 6, 8, 12]
+SHORTEST = 40
+"""No step is begun with fewer seconds left: starting Python and making 7B weights takes as long."""
+QUESTIONS = [4, 8, 12, 2, 6]
 """Per optimiser step, of 8 trajectories: more fill the device better, until memory runs out."""
 
 
@@ -50,10 +56,18 @@ def main() -> None:
     options = parse()
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + options.minutes * 60
     documents: dict[str, Document] = {}
     failed: list[str] = []
-    for step in steps(options):
-        document = take(step, folder)
+    left_out: list[str] = []
+    for step in chosen(options):
+        document = kept(step, folder)
+        if document is None:
+            left = until - time.monotonic()
+            if left < SHORTEST:
+                left_out.append(step.name)
+                continue
+            document = take(step, folder, min(SECONDS, left))
         if document is None:
             failed.append(step.name)
         else:
@@ -65,6 +79,7 @@ def main() -> None:
         'shape': options.shape,
         'dry_run': options.dry_run,
         'failed': failed,
+        'left_out': left_out,
         'targets': found,
         'steps': documents,
     }
@@ -72,7 +87,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(whole, indent=2))
     else:
-        report(found, failed, folder)
+        report(found, failed, left_out, folder)
     sys.exit(1 if failed else 0)
 
 
@@ -81,6 +96,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--shape', default='mistral-7b', choices=['mistral-7b', 'qwen3-8b'])
     parser.add_argument('--out', default='bench-gpu')
     parser.add_argument('--runs', type=int, default=3)
+    parser.add_argument('--minutes', type=float, default=24 * 60, help='begin nothing that ends later')
+    parser.add_argument('--only', nargs='+', metavar='STEP', help='these steps, taken again')
     parser.add_argument('--dry-run', action='store_true', help='on the CPU, with tiny shapes')
     parser.add_argument('--json', action='store_true')
     return parser.parse_args()
@@ -97,14 +114,15 @@ def steps(options: argparse.Namespace) -> list[Step]:
         train = ['--device', 'cuda', '--shape', options.shape, '--runs', str(options.runs)]
         questions = QUESTIONS
     train += ['--weights', 'lora', '--ours-only', '--json']
+
+    def training(kind: str, count: int) -> Step:
+        return Step(f'{kind}-{count}', f'training/{kind}.py', [*train, '--questions', str(count)])
+
     return [
         Step('sampling', 'generate.py', [*generate, '--engines', 'native', '--rollouts', '--json']),
+        *(training('dpo', count) for count in questions),
         Step('sampling-adapter', 'generate.py', [*generate, '--engines', 'native', '--adapter', '--json']),
-        *(
-            Step(f'{kind}-{count}', f'training/{kind}.py', [*train, '--questions', str(count)])
-            for kind in ('dpo', 'ppo')
-            for count in questions
-        ),
+        *(training('ppo', count) for count in questions),
         # Last, since others may take long or run out of memory.
         Step('sampling-others', 'generate.py', [*generate, '--engines', 'native', 'transformers', '--json']),
         *(
@@ -115,7 +133,33 @@ def steps(options: argparse.Namespace) -> list[Step]:
     ]
 
 
-def take(step: Step, folder: Path) -> Document | None:
+def chosen(options: argparse.Namespace) -> list[Step]:
+    every = steps(options)
+    if not options.only:
+        return every
+    if unknown := set(options.only) - {step.name for step in every}:
+        names = ', '.join(step.name for step in every)
+        raise SystemExit(f'There is no step {", ".join(sorted(unknown))}; there are {names}.')
+    for name in options.only:
+        document_of(name, Path(options.out)).unlink(missing_ok=True)
+    return [step for step in every if step.name in options.only]
+
+
+def document_of(name: str, folder: Path) -> Path:
+    return folder / f'{name}.json'
+
+
+def kept(step: Step, folder: Path) -> Document | None:
+    """What an earlier call with the same folder found, if it was asked the same."""
+    file = document_of(step.name, folder)
+    document = json.loads(file.read_text()) if file.is_file() else None
+    if document is None or document['arguments'] != step.arguments:
+        return None
+    print(f'{step.name}: measured already, {document["taken_at"]}', file=sys.stderr, flush=True)
+    return document
+
+
+def take(step: Step, folder: Path, seconds: float) -> Document | None:
     command = [sys.executable, str(HERE / step.file), *step.arguments]
     print(f'{step.name}: {" ".join(command[1:])}', file=sys.stderr, flush=True)
     began = time.monotonic()
@@ -125,21 +169,29 @@ def take(step: Step, folder: Path) -> Document | None:
                 command,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                timeout=SECONDS,
-                env=os.environ | {'BENCH_VERBOSE': '1'},
+                timeout=seconds,
+                env=os.environ | {'BENCH_VERBOSE': '1', 'PYTHONPATH': python_path()},
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return failure(step, folder, f'took longer than {SECONDS} s')
+            return failure(step, folder, f'took longer than {seconds:.0f} s')
     if done.returncode != 0:
         return failure(step, folder, f'ended with status {done.returncode}')
     try:
         document = json.loads(done.stdout)
     except ValueError:
         return failure(step, folder, 'wrote no JSON')
-    document['took_s'] = time.monotonic() - began
-    (folder / f'{step.name}.json').write_text(json.dumps(document, indent=2))
+    document |= {
+        'arguments': step.arguments,
+        'taken_at': datetime.now(UTC).isoformat(timespec='seconds'),
+        'took_s': time.monotonic() - began,
+    }
+    document_of(step.name, folder).write_text(json.dumps(document, indent=2))
     return document
+
+
+def python_path() -> str:
+    return os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get('PYTHONPATH')]))
 
 
 def failure(step: Step, folder: Path, what: str) -> None:
@@ -183,7 +235,7 @@ def row(target: Target, documents: dict[str, Document], verdicts: bool) -> Docum
     }
 
 
-def report(found: list[Document], failed: list[str], folder: Path) -> None:
+def report(found: list[Document], failed: list[str], left_out: list[str], folder: Path) -> None:
     for each in found:
         value = 'not measured' if each['found'] is None else f'{each["found"]:,.3g}'
         goal = (
@@ -193,6 +245,8 @@ def report(found: list[Document], failed: list[str], folder: Path) -> None:
         print(f'{each["what"]:45} {value:>14}   {goal:20} {verdict}')
     if failed:
         print(f'failed: {", ".join(failed)}')
+    if left_out:
+        print(f'left out, time was up: {", ".join(left_out)}')
     print(f'documents and logs: {folder}')
 
 

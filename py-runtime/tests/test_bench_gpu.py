@@ -23,7 +23,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def options(dry_run: bool) -> argparse.Namespace:
-    return argparse.Namespace(shape='qwen3-8b', runs=3, dry_run=dry_run, json=False, out='')
+    return argparse.Namespace(shape='qwen3-8b', runs=3, dry_run=dry_run, only=None, json=False, out='')
 
 
 @pytest.mark.parametrize('dry_run', [True, False])
@@ -75,3 +75,46 @@ def test_a_step_that_fails_is_named_and_costs_the_others_nothing(
     assert verdicts['share of the measured roofline'] == (0.5, None)
     assert verdicts['LoRA PPO, MFU, 2 questions'] == (None, None)
     assert 'not measured' in capsys.readouterr().out
+
+
+def test_what_no_longer_fits_is_left_out_and_taken_by_the_next_call(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken: list[str] = []
+    limits: list[float] = []
+    clock = [0.0]
+
+    def run(command: list[str], **settings: Any) -> subprocess.CompletedProcess[bytes]:
+        taken.append(Path(command[1]).stem)
+        limits.append(settings['timeout'])
+        clock[0] += 30
+        case = {'cases': {'lora': {'mfu': 0.43}}, 'results': [{'tokens_per_s': 9000.0}]}
+        return subprocess.CompletedProcess(command, 0, json.dumps(case).encode())
+
+    def call() -> Any:
+        taken.clear()
+        clock[0] = 0.0
+        with pytest.raises(SystemExit) as ended:
+            bench.main()
+        assert ended.value.code == 0
+        return json.loads((tmp_path / 'gpu.json').read_text())
+
+    monkeypatch.setattr(bench.subprocess, 'run', run)
+    monkeypatch.setattr(bench.time, 'monotonic', lambda: clock[0])
+    monkeypatch.setattr(sys, 'argv', ['gpu.py', '--out', str(tmp_path), '--minutes', str(100 / 60)])
+    names = [step.name for step in bench.steps(options(False))]
+    first = call()
+    assert taken == ['generate', 'dpo', 'dpo']
+    assert limits == [100, 70, 40]
+    assert first['left_out'] == names[3:]
+    assert 'left out, time was up' in capsys.readouterr().out
+    second = call()
+    assert taken == ['dpo', 'dpo', 'dpo']
+    assert list(second['steps']) == names[:6]
+    # Whoever asks for a step by name wants it measured now.
+    monkeypatch.setattr(sys, 'argv', ['gpu.py', '--out', str(tmp_path), '--only', names[1]])
+    assert list(call()['steps']) == [names[1]]
+    assert taken == ['dpo']
+    monkeypatch.setattr(sys, 'argv', ['gpu.py', '--out', str(tmp_path), '--only', 'dop-4'])
+    with pytest.raises(SystemExit, match='no step dop-4; there are sampling, dpo-4'):
+        bench.main()
