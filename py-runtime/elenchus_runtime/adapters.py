@@ -15,6 +15,7 @@ from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model_state_dict, s
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 
+from . import training_forward
 from .errors import WorkerError
 from .files import atomic_folder, file_sha256
 from .models import Base, resolve_folder
@@ -149,6 +150,13 @@ class Adapters:
         model.requires_grad_(False)
         model.eval()
         self._cast_inputs(True)
+        training_forward.remove(model)
+        return model
+
+    def evaluate(self, name: str | None) -> Any:
+        """As `use`, and computing as training does: what is scored is what is trained, to the last digit."""
+        model = self.use(name)
+        training_forward.install(model)
         return model
 
     def train(self, name: str | None) -> dict[str, torch.nn.Parameter]:
@@ -158,7 +166,7 @@ class Adapters:
         """
         if name in self._frozen:
             raise WorkerError('bad_request', f'Adapter {name!r} is frozen; load it again to train it.')
-        model = self.use(name)
+        model = self.evaluate(name)
         marker = None if name is None else f'.{name}.'
         tuner_parts = [f'.{other}.' for other in self.names]
         trained: dict[str, torch.nn.Parameter] = {}

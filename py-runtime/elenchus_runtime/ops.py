@@ -207,7 +207,7 @@ class Operations:
         refuse_longer_than(rows, base.max_positions)
         job.enter('step')
         scores = score_rows(
-            base, adapters.use(spec.policy), rows, spec.temperature, spec.micro_batch_tokens, job
+            base, adapters.evaluate(spec.policy), rows, spec.temperature, spec.micro_batch_tokens, job
         )
         _scored(base, rows, job)
         sums = np.asarray([row.astype(np.float64).sum() for row in scores], dtype='<f8')

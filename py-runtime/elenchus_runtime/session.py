@@ -306,7 +306,7 @@ class Session:
     @torch.no_grad()
     def score(self, rows: list[Row], temperature: float, budget: int, job: Job) -> dict[str, list[PerTarget]]:
         """Log-probabilities, entropies and, with a critic, values of the targets, by the training kernel."""
-        model = self._adapters.use(self.policy)
+        model = self._adapters.evaluate(self.policy)
         names = ('logprobs', 'entropies', *(() if self.value_head is None else ('values',)))
 
         def evaluate(layout: Layout) -> torch.Tensor:
