@@ -211,15 +211,22 @@ export interface StepResult {
   readonly metrics: Readonly<Record<string, number>>
 }
 
+export interface StepInput {
+  /** 1, 2, ... without gaps. */
+  readonly step: number
+  readonly learningRate: number
+  readonly batch: TrainBatch
+}
+
 /** An open training session: the stage decides batch, learning rate and when to save; the backend steps. */
 export interface TrainingSession extends AsyncDisposable {
   readonly trainableParameters: number
-  step(input: {
-    /** 1, 2, ... without gaps. */
-    readonly step: number
-    readonly learningRate: number
-    readonly batch: TrainBatch
-  }): Promise<StepResult>
+  /**
+   * A step may be asked for while the one before it is under way: it is taken after that one, and refused, with the
+   * weights as they were, if that one fails. Absent: one at a time.
+   */
+  readonly queuesSteps?: boolean
+  step(input: StepInput): Promise<StepResult>
   /** Samples from the weights as they are now. */
   generate(
     requests: readonly GenerateRequest[],

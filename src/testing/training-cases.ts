@@ -125,6 +125,32 @@ export function trainingCases(examinee: Examinee): ConformanceCase[] {
         await expectCode(step(session, 3), 'step_out_of_order')
       },
     ],
+    [
+      'takes a step that is asked for behind another, and not if that one fails',
+      async () => {
+        const batch = await examples()
+        const empty: TrainBatch = { kind: 'sft', examples: [], maxLength: 128 }
+        const losses = async (queued: boolean): Promise<number[]> => {
+          await using session = await open(NEW)
+          const first = (await step(session, 1)).loss
+          if (!queued || session.queuesSteps !== true) {
+            return [first, (await step(session, 2)).loss, (await step(session, 3)).loss]
+          }
+          const failing = session.step({ step: 2, learningRate: 0.01, batch: empty })
+          const behind = session.step({ step: 3, learningRate: 0.01, batch })
+          await Promise.all([
+            assert.rejects(failing, 'a step without any example'),
+            expectCode(behind, 'step_out_of_order'),
+          ])
+          const both = [2, 3].map((number) => session.step({ step: number, learningRate: 0.01, batch }))
+          return [first, ...(await Promise.all(both)).map(({ loss }) => loss)]
+        }
+        const [alone, queued] = [await losses(false), await losses(true)]
+        for (const [index, loss] of alone.entries()) {
+          expectClose(queued[index]!, loss, 5e-7, `the loss of step ${index + 1}`)
+        }
+      },
+    ],
   ]
   return cases.map(([name, run]) => ({ group: 'training', name, run }))
 }

@@ -1,8 +1,18 @@
 import { deriveSeed, Rng } from '../random.ts'
 
-/** A shuffled order of `n` items that depends on (seed, epoch) only, so that any step can be recomputed on resume. */
-export function epochOrder(n: number, seed: number, epoch: number): number[] {
-  return new Rng(deriveSeed(seed, 'epoch', epoch)).shuffle(Array.from({ length: n }, (_, index) => index))
+/**
+ * Shuffled orders of `n` items. That of an epoch depends on (seed, epoch) only, so that any step can be recomputed on
+ * resume; the last one asked for is remembered.
+ */
+export function epochOrders(n: number, seed: number): (epoch: number) => readonly number[] {
+  let last: { readonly epoch: number; readonly order: readonly number[] } | null = null
+  return (epoch) => {
+    if (last?.epoch !== epoch) {
+      const rng = new Rng(deriveSeed(seed, 'epoch', epoch))
+      last = { epoch, order: rng.shuffle(Array.from({ length: n }, (_, index) => index)) }
+    }
+    return last.order
+  }
 }
 
 /** Optimiser steps for `n` items: `max_steps` if given, else `num_epochs` over the data. */
@@ -15,12 +25,14 @@ export function totalSteps(
 }
 
 /**
- * Item indices of optimiser step `step` (1-based). An epoch visits every item once; its last batch may be
- * smaller.
+ * Item indices of an optimiser step (1-based). An epoch visits every item once; its last batch may be smaller.
  */
-export function batchAt(n: number, batch: number, seed: number, step: number): number[] {
+export function batchesOf(n: number, batch: number, seed: number): (step: number) => readonly number[] {
+  const orderOf = epochOrders(n, seed)
   const perEpoch = Math.ceil(n / batch)
-  const epoch = Math.floor((step - 1) / perEpoch)
-  const start = ((step - 1) % perEpoch) * batch
-  return epochOrder(n, seed, epoch).slice(start, start + batch)
+  return (step) => {
+    const epoch = Math.floor((step - 1) / perEpoch)
+    const start = ((step - 1) % perEpoch) * batch
+    return orderOf(epoch).slice(start, start + batch)
+  }
 }

@@ -6,7 +6,7 @@ import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import { ElenchusError } from '../errors.ts'
 import type { PreferencePair } from '../preferences/pair.ts'
 import { writeConfigAtomic, writeJsonAtomic } from '../runs/atomic.ts'
-import { batchAt, totalSteps } from './batches.ts'
+import { batchesOf, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
 import { trainWithRecovery } from './recovery.ts'
@@ -93,6 +93,7 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
         ...(context.signal && { signal: context.signal }),
       }
       const perStep = config.batch_size * config.gradient_accumulation_steps
+      const pairsOf = batchesOf(kept.length, perStep, seed)
       const summary = await trainWithRecovery(
         context,
         { stage, dir: input.dir },
@@ -104,8 +105,7 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
             session,
             config,
             total: totalSteps(kept.length, perStep, config),
-            batchAt: (step) =>
-              dpoBatch(graph, reference.sums, batchAt(kept.length, perStep, seed, step), config),
+            batchAt: (step) => dpoBatch(graph, reference.sums, pairsOf(step), config),
             guardFirstStep: (result) => guardReference(result, config, stage),
             events: context.events,
             signal: context.signal,

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import * as z from 'zod'
-import { throwIfCancelled } from '../errors.ts'
 import type { StepResult, TrainBatch, TrainingSession } from '../backends/backend.ts'
 import type { OptimisationConfig } from '../config/training.ts'
 import type { EventSink } from '../runs/events.ts'
 import { MetricsWriter } from '../runs/metrics.ts'
 import { restoreNewest, saveCheckpoint } from './checkpoints.ts'
 import { learningRateAt } from './schedule.ts'
+import { takeSteps } from './steps.ts'
 
 export interface TrainingLoop {
   readonly stage: string
@@ -56,18 +56,28 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
   const { start, before } = await restore(loop)
   let totals = before
   await using metrics = await MetricsWriter.open(join(loop.dir, 'metrics.jsonl'), { afterStep: start })
-  for (let step = start + 1; step <= total; step++) {
-    throwIfCancelled(loop.signal, 'Training')
-    const learningRate = learningRateAt(step, total, config)
-    const began = performance.now()
-    const last = await session.step({ step, learningRate, batch: loop.batchAt(step) })
-    totals = addStep(totals, last, (performance.now() - began) / 1000)
+  const saves = (step: number): boolean =>
+    config.save_every > 0 && step % config.save_every === 0 && step < total
+  const steps = takeSteps({
+    session,
+    first: start + 1,
+    last: total,
+    inputOf: (step) => ({
+      step,
+      learningRate: learningRateAt(step, total, config),
+      batch: loop.batchAt(step),
+    }),
+    decides: (step) => step === 1 || saves(step),
+    signal: loop.signal,
+  })
+  for await (const { step, result: last, seconds } of steps) {
+    totals = addStep(totals, last, seconds)
     if (step === 1) loop.guardFirstStep?.(last)
     await metrics.write({
       stage: loop.stage,
       step,
       loss: last.loss,
-      learning_rate: learningRate,
+      learning_rate: learningRateAt(step, total, config),
       grad_norm: last.gradNorm,
       tokens: last.tokens,
       ...last.metrics,
@@ -80,7 +90,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
       unit: 'steps',
       metric: { name: 'loss', value: last.loss },
     })
-    if (config.save_every > 0 && step % config.save_every === 0 && step < total) {
+    if (saves(step)) {
       // First the rows, then the checkpoint that stands behind them: none of them can be lost.
       await metrics.flush()
       await saveCheckpoint(session, loop.dir, step, totals, config.keep_checkpoints)

@@ -4,12 +4,16 @@ import { type StageContext, requireTraining } from '../backends/context.ts'
 import { ElenchusError, type ErrorCode } from '../errors.ts'
 import { newestCheckpoint } from './checkpoints.ts'
 
-/** Failures of workers, not of the training: it goes on once they have been started again. */
+/**
+ * Failures of workers and of the way to them, not of the training: it goes on in a new session. A step is out of order
+ * where the one before it was lost on the way, and will only be sent again.
+ */
 const LOST: ReadonlySet<ErrorCode> = new Set([
   'worker_died',
   'worker_stalled',
   'worker_start_failed',
   'peer_failed',
+  'step_out_of_order',
 ])
 
 /** How often in a row, without a new checkpoint, a stage goes on after it lost its workers, before it fails. */

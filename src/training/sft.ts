@@ -5,7 +5,7 @@ import { type StageContext, requireTraining } from '../backends/context.ts'
 import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import { ElenchusError } from '../errors.ts'
 import { writeConfigAtomic } from '../runs/atomic.ts'
-import { batchAt, totalSteps } from './batches.ts'
+import { batchesOf, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
 import { trainWithRecovery } from './recovery.ts'
@@ -54,6 +54,7 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
 
       const batch = config.batch_size * config.gradient_accumulation_steps
       const total = totalSteps(examples.length, batch, config)
+      const indicesOf = batchesOf(examples.length, batch, seed)
       const options: TrainingOptions = {
         algorithm: 'sft',
         target: sftTarget(config, input.start),
@@ -76,7 +77,7 @@ export async function runSft(context: StageContext, input: SftInput): Promise<Sf
             total,
             batchAt: (step) => ({
               kind: 'sft',
-              examples: pick(examples, batchAt(examples.length, batch, seed, step)),
+              examples: pick(examples, indicesOf(step)),
               maxLength: config.max_length,
             }),
             events: context.events,

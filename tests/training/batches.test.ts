@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { batchAt, totalSteps } from '../../src/training/batches.ts'
+import { batchesOf, totalSteps } from '../../src/training/batches.ts'
 
 test('an epoch visits every item exactly once, whatever the batch size', () => {
   fc.assert(
@@ -10,7 +10,7 @@ test('an epoch visits every item exactly once, whatever the batch size', () => {
       fc.nat(),
       (n, batch, seed) => {
         const steps = totalSteps(n, batch, { num_epochs: 1 })
-        const seen = Array.from({ length: steps }, (_, index) => batchAt(n, batch, seed, index + 1)).flat()
+        const seen = Array.from({ length: steps }, (_, index) => index + 1).flatMap(batchesOf(n, batch, seed))
         expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: n }, (_, index) => index))
       },
     ),
@@ -18,9 +18,13 @@ test('an epoch visits every item exactly once, whatever the batch size', () => {
 })
 
 test('epochs are shuffled differently, and a step is a function of its number', () => {
-  const epoch = (k: number) => [1, 2].flatMap((s) => batchAt(20, 10, 7, 2 * k + s))
+  const epoch = (k: number) => [1, 2].flatMap((s) => batchesOf(20, 10, 7)(2 * k + s))
   expect(epoch(0)).not.toEqual(epoch(1))
-  expect(batchAt(20, 10, 7, 3)).toEqual(batchAt(20, 10, 7, 3))
+  const inOrder = batchesOf(20, 10, 7)
+  const steps = [1, 2, 3, 4, 5].map(inOrder)
+  // Asked alone, as on resume, and asked again once the next epoch has begun.
+  expect(batchesOf(20, 10, 7)(3)).toEqual(steps[2])
+  expect(inOrder(1)).toEqual(steps[0])
 })
 
 test('steps come from epochs, or from max_steps where it is given', () => {

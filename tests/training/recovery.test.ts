@@ -121,6 +121,20 @@ describe('a worker that dies in training', () => {
     expect(warnings()).toEqual(places.map((place) => expect.stringContaining(goesOn(place)) as string))
   })
 
+  test('is what a lost step is taken for, when the one behind it comes first', async () => {
+    let lost = false
+    const outcome = await train(
+      () =>
+        new SummingSession((step) => {
+          if (step !== 5 || lost) return false
+          lost = true
+          throw new ElenchusError('step_out_of_order', 'Step 5 was asked for, the next one is 4.')
+        }),
+    )
+    expect(outcome).toMatchObject({ steps: 10, last_loss: 55, tokens: 100 })
+    expect(warnings()).toEqual([expect.stringContaining('Training goes on from')])
+  })
+
   test('again and again at the same place ends the stage, with the checkpoint kept', async () => {
     let opened = 0
     const training = train(() => {

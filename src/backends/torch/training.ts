@@ -6,8 +6,8 @@ import type {
   GenerateOptions,
   GenerateRequest,
   PolicyRef,
+  StepInput,
   StepResult,
-  TrainBatch,
   TrainingOptions,
   TrainingScore,
   TrainingSession,
@@ -89,6 +89,8 @@ async function prepareAdapter(
 }
 
 class TorchTrainingSession implements TrainingSession {
+  /** Workers take requests in their order, and refuse a step whose number is not the next one. */
+  readonly queuesSteps = true
   readonly #group: TrainingGroup
   readonly #shared: SharedState
   /** `null`: every weight of the base is trained. */
@@ -152,11 +154,7 @@ class TorchTrainingSession implements TrainingSession {
     this.#group.refuseDifferent('The weights', found)
   }
 
-  async step(input: {
-    readonly step: number
-    readonly learningRate: number
-    readonly batch: TrainBatch
-  }): Promise<StepResult> {
+  async step(input: StepInput): Promise<StepResult> {
     const shards = shardBatch(input.batch, this.#group.size).map(wireBatch)
     const settings = { session: this.#session, step: input.step, learning_rate: input.learningRate }
     const answers = await this.#group.all(

@@ -5,7 +5,7 @@ import { ElenchusError } from '../../errors.ts'
 import type { ArithmeticQuestion } from '../../problems/arithmetic/question.ts'
 import { ABEL_RUN_ON, renderAbelPrompt } from '../../prompts/abel.ts'
 import { deriveSeed } from '../../random.ts'
-import { epochOrder } from '../batches.ts'
+import { epochOrders } from '../batches.ts'
 
 /** A graded answer of the policy in training. */
 export interface SampledAnswer {
@@ -50,7 +50,11 @@ export async function sampleGroups(
   from: number,
   to: number,
 ): Promise<Sampled> {
-  const asked = Array.from({ length: to - from }, (_, offset) => questionAt(questions, seed, from + offset))
+  const orderOf = epochOrders(questions.length, seed)
+  const asked = Array.from({ length: to - from }, (_, offset) => {
+    const round = Math.floor((from + offset) / questions.length)
+    return questions[orderOf(round)[(from + offset) % questions.length]!]!
+  })
   const requests = asked.flatMap((question, offset) =>
     Array.from({ length: groupSize }, (_, sample) => ({
       key: String(offset * groupSize + sample),
@@ -100,13 +104,4 @@ export async function sampleGroups(
       .map((offset) => answers.slice(offset * groupSize, (offset + 1) * groupSize)),
     tooLong: offsets.filter((offset) => tooLong.has(offset)).map((offset) => asked[offset]!.question_id),
   }
-}
-
-function questionAt(
-  questions: readonly ArithmeticQuestion[],
-  seed: number,
-  place: number,
-): ArithmeticQuestion {
-  const round = Math.floor(place / questions.length)
-  return questions[epochOrder(questions.length, seed, round)[place % questions.length]!]!
 }
