@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from . import norms
 from .lean_weights import LeanWeights
 
 
@@ -69,6 +70,8 @@ def lean_step(weights: LeanWeights, inputs: Inputs, invariant: bool) -> torch.Te
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """As the models of transformers write it: normalised in fp32, rounded, then scaled."""
+    if x.is_cuda:
+        return norms.rms_norm(x, weight, eps)
     wide = x.float()
     normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
     return weight * normed.to(x.dtype)

@@ -28,6 +28,7 @@ from .errors import WorkerError
 from .files import atomic_folder, folder_signature, weights_fingerprint
 from .layout import Layout, forward_budget, pad, padded_batches, share, shared_batches, tokens_read
 from .logprobs import has_plain_head
+from .norms import speed_up_norms
 from .protocol import ModelLoad
 from .rows import Row
 from .sharing import cannot_share
@@ -197,6 +198,7 @@ def load_base(settings: ModelLoad, device: torch.device) -> Base:
     except Exception as error:
         raise WorkerError('model_load_failed', f'{settings.model} could not be loaded: {error}') from error
     model.to(device).eval().requires_grad_(False)
+    speed_up_norms(model)
     if tokenizer.eos_token_id is None:
         raise WorkerError(
             'model_load_failed', f'The tokenizer of {settings.model} has no end-of-sequence token.'

@@ -135,7 +135,7 @@ export function trainingMemory(shape: Shape, device: Device, load: TrainingLoad)
   // What is trained is held in fp32 whatever the base is; half precision is refused.
   const size = 4
   const targets = tokens * load.targetShare
-  const perLayer = savedPerToken(shape, bytes, trained, load.attended)
+  const perLayer = savedPerToken(shape, device, trained, load.attended)
   const slice = sliceElements(kind, targets, shape.vocabulary)
   const shards = trained === 'all' ? (load.shards ?? 1) : 1
   // Whole for the passes, and the rank's own part of them (`sharding.py`).
@@ -175,11 +175,12 @@ export function reinforcementMemory(
 }
 
 /** Bytes per token that one block keeps for its backward pass. */
-function savedPerToken(shape: Shape, bytes: number, trained: Trained, attended: number): number {
+function savedPerToken(shape: Shape, { kind, bytes }: Device, trained: Trained, attended: number): number {
   const { hidden, heads, kvHeads, headDim, intermediate } = shape
   const [query, keys] = [heads * headDim, kvHeads * headDim]
-  // Two norms, each with its input in fp32 and its output; where its weight is trained, its normalised value too.
-  const norms = 2 * hidden * (4 + bytes + (trained === 'all' ? bytes : 0))
+  // Two norms, each with its input and its output. On a GPU they are one kernel (`norms.py`); elsewhere their input is
+  // kept in fp32 and, where their weights are trained, the normalised value too.
+  const norms = 2 * hidden * (kind === 'gpu' ? 2 * bytes : 4 + bytes + (trained === 'all' ? bytes : 0))
   // Queries, keys, values and what comes of them, where they are attended to; the latter again for each token.
   const attention = bytes * (attended * (2 * query + 2 * keys) + query)
   // Gate, its activation, up and their product.

@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from elenchus_runtime.models import Base
+from elenchus_runtime.norms import speed_up_norms
 from elenchus_runtime.protocol import ModelLoad, SpecialTokens
 from elenchus_runtime.tiny import build_tokenizer
 
@@ -69,6 +70,7 @@ def make_base(name: str, device: torch.device, dtype: torch.dtype) -> Base:
     with torch.device(device):
         model: Any = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
     model.to(device).eval().requires_grad_(False)
+    speed_up_norms(model)
     return Base(
         model=model,
         tokenizer=tokenizer,

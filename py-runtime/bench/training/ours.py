@@ -21,6 +21,7 @@ from elenchus_runtime import train_dpo, train_ppo
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.logprobs import has_plain_head
 from elenchus_runtime.models import Base
+from elenchus_runtime.norms import speed_up_norms
 from elenchus_runtime.protocol import (
     AdapterCreate,
     DpoBatch,
@@ -42,6 +43,7 @@ POLICY = 'p'
 def load(spec: dict[str, Any]) -> Base:
     device = torch.device(spec['device'])
     model = make_model(spec['shape'], device, torch.float32 if device.type == 'cpu' else torch.bfloat16)
+    speed_up_norms(model)
     plain = has_plain_head(model)
     rows_apart = 'asked for by the bench' if spec.get('apart') else cannot_share(model, plain)
     return Base(
