@@ -7,11 +7,9 @@ import { rolloutsSchema } from '../config/rollouts.ts'
 import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { ABEL_PROMPT_VERSION } from '../prompts/abel.ts'
 import { deriveSeed } from '../random.ts'
-import { type ScoredGroup, scoredGroupSchema } from '../regime-w/group.ts'
-import { runRollouts } from '../rollouts/stage.ts'
+import { runRolloutsForGroups } from '../rollouts/stage.ts'
 import { collectGroups, type CollectOutcome, type SampledGroup } from '../rollouts/collect.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
-import { readJsonl } from '../runs/jsonl.ts'
 import { coherenceOf, type Coherence } from './questions-coherence.ts'
 import {
   questionMetrics,
@@ -47,17 +45,18 @@ export async function runQuestionEvaluation(
   const { config, questions, policy } = input
   const stage = input.stage ?? 'evaluate'
   requireGeneration(context.backend, stage)
+  const fingerprint = fingerprintJson(questions)
   return runStage<Untimed<QuestionEvaluationSummary>>(
     context,
     {
       dir: input.dir,
       stage,
       config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
-      inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
+      inputs: { questions: fingerprint, policy: policy.fingerprint },
       files: [input.path],
     },
     async (run) => {
-      const outcome = await collectGroups(context.backend, {
+      const { outcome, records } = await collectGroups(context.backend, {
         stage,
         path: input.path,
         resume: run.state === 'resumed',
@@ -67,17 +66,17 @@ export async function runQuestionEvaluation(
         marker: config.marker,
         seed: input.seed,
         policy,
+        schema: questionRowSchema,
         toRecord: toRow,
         events: context.events,
         signal: context.signal,
       })
-      const rows: QuestionRow[] = []
-      for await (const row of readJsonl(input.path, questionRowSchema)) rows.push(row)
       return {
         ...outcome,
         policy,
-        metrics: questionMetrics(rows),
-        coherence: config.coherence_samples === 0 ? null : await measureCoherence(context, input, stage),
+        metrics: questionMetrics(records),
+        coherence:
+          config.coherence_samples === 0 ? null : await measureCoherence(context, input, stage, fingerprint),
       }
     },
   )
@@ -92,10 +91,11 @@ async function measureCoherence(
   context: StageContext,
   input: QuestionEvaluationInput,
   stage: string,
+  questionsFingerprint: string,
 ): Promise<Coherence> {
   const { config } = input
   const path = coherenceFile(input.dir)
-  await runRollouts(context, {
+  const { groups } = await runRolloutsForGroups(context, {
     dir: join(input.dir, 'coherence'),
     path,
     stage: `${stage}/coherence`,
@@ -108,10 +108,9 @@ async function measureCoherence(
     }),
     seed: deriveSeed(input.seed, 'coherence'),
     questions: input.questions,
+    questionsFingerprint,
     policy: input.policy,
   })
-  const groups: ScoredGroup[] = []
-  for await (const group of readJsonl(path, scoredGroupSchema)) groups.push(group)
   return coherenceOf(groups, { seed: input.seed })
 }
 

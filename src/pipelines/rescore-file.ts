@@ -1,7 +1,7 @@
 import { rolloutGroupSchema, type Preset, type RewardSettings, type ScoredGroup } from '../regime-w/group.ts'
-import { rescore } from '../regime-w/rescore.ts'
 import { readJsonl, writeJsonl } from '../runs/jsonl.ts'
 import { summariseScores, type ScoreSummary } from '../rollouts/summary.ts'
+import { ToldApartByPreset } from '../rollouts/told-apart.ts'
 
 export interface RescoreSummary extends ScoreSummary {
   readonly preset: Preset
@@ -18,10 +18,11 @@ export async function rescoreFile(
   path: string,
   options: { readonly preset: Preset; readonly settings?: RewardSettings; readonly out?: string },
 ): Promise<RescoreSummary> {
+  const toldApart = new ToldApartByPreset()
   const groups: ScoredGroup[] = []
   for await (const group of readJsonl(path, rolloutGroupSchema)) {
-    groups.push(rescore(group, options.preset, options.settings))
+    groups.push(toldApart.score(group, options.preset, options.settings))
   }
   if (options.out !== undefined) await writeJsonl(options.out, groups)
-  return { preset: options.preset, ...summariseScores(groups), output: options.out ?? null }
+  return { preset: options.preset, ...summariseScores(groups, toldApart.soFar), output: options.out ?? null }
 }

@@ -16,29 +16,47 @@ export interface Discrimination {
 
 /** Over all groups; texts that occur more than once in a question count once. */
 export function discrimination(groups: Iterable<ScoredGroup>, threshold: number): Discrimination {
-  let [comparable, toldApart, toldApartBeyondLength] = [0, 0, 0]
-  for (const { trajectories } of groups) {
+  const counts = new DiscriminationCounts(threshold)
+  for (const group of groups) counts.add(group)
+  return counts.soFar
+}
+
+/** {@link discrimination} of groups that come one at a time, in whatever order. */
+export class DiscriminationCounts {
+  readonly #threshold: number
+  #comparable = 0
+  #toldApart = 0
+  #toldApartBeyondLength = 0
+
+  constructor(threshold: number) {
+    this.#threshold = threshold
+  }
+
+  add({ trajectories }: ScoredGroup): void {
     const correct = new Map(
-      trajectories.filter(({ correct }) => correct).map((trajectory) => [trajectory.full_text, trajectory]),
+      trajectories.filter((each) => each.correct).map((trajectory) => [trajectory.full_text, trajectory]),
     )
-    if (correct.size < 2) continue
-    comparable += correct.size
-    toldApart += countSeparated(
+    if (correct.size < 2) return
+    this.#comparable += correct.size
+    this.#toldApart += countSeparated(
       [...correct.values()].map(({ reward }) => reward),
-      threshold,
+      this.#threshold,
     )
-    toldApartBeyondLength += countSeparated(
+    this.#toldApartBeyondLength += countSeparated(
       [...correct.values()].map(({ components }) => rewardWithoutLength(components)),
-      threshold,
+      this.#threshold,
     )
   }
-  const share = (count: number) => (comparable === 0 ? null : count / comparable)
-  return {
-    comparable,
-    toldApart,
-    toldApartBeyondLength,
-    share: share(toldApart),
-    shareBeyondLength: share(toldApartBeyondLength),
+
+  get soFar(): Discrimination {
+    const share = (count: number) => (this.#comparable === 0 ? null : count / this.#comparable)
+    return {
+      comparable: this.#comparable,
+      toldApart: this.#toldApart,
+      toldApartBeyondLength: this.#toldApartBeyondLength,
+      share: share(this.#toldApart),
+      shareBeyondLength: share(this.#toldApartBeyondLength),
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { ABEL_RUN_ON, renderAbelPrompt } from '../prompts/abel.ts'
 import { deriveSeed } from '../random.ts'
 import type { EventSink } from '../runs/events.ts'
-import { JsonlWriter } from '../runs/jsonl.ts'
+import { JsonlWriter, readJsonl } from '../runs/jsonl.ts'
 import { OrderedWriter } from '../runs/ordered.ts'
 import { type Arm, groupArms } from './arms.ts'
 
@@ -49,7 +49,7 @@ export type SampledGroup = {
 /** By which a record is known. */
 const recordNameSchema = z.looseObject({ question_id: z.string() })
 
-export interface CollectInput {
+export interface CollectInput<Row> {
   readonly stage: string
   /** JSONL file with one record per question, in question order. */
   readonly path: string
@@ -62,8 +62,10 @@ export interface CollectInput {
   readonly marker: string
   readonly seed: number
   readonly policy: PolicyRef
+  /** What records fit: those of an earlier attempt are read with it. */
+  readonly schema: z.ZodType<Row>
   /** The record of a question whose answers are complete. */
-  readonly toRecord: (group: SampledGroup, index: number) => unknown
+  readonly toRecord: (group: SampledGroup, index: number) => Row
   readonly events: EventSink
   readonly signal?: AbortSignal | undefined
 }
@@ -75,12 +77,23 @@ export interface CollectOutcome {
   readonly seconds: number
 }
 
+export interface Collected<Row> {
+  readonly outcome: CollectOutcome
+  /** All records of the file, in their order: reading back what was just written would hold up whoever comes next. */
+  readonly records: readonly Row[]
+  /** How many of them, the first ones, an earlier attempt had written. */
+  readonly earlier: number
+}
+
 /**
  * Samples one answer per question and arm, grades each as it arrives, and writes a question's record when
  * its last arm is there. The seed of an answer depends on its question and arm only, so that what is made
  * again after a kill is what was lost.
  */
-export async function collectGroups(backend: ModelBackend, input: CollectInput): Promise<CollectOutcome> {
+export async function collectGroups<Row>(
+  backend: ModelBackend,
+  input: CollectInput<Row>,
+): Promise<Collected<Row>> {
   const { questions, arms, events, stage } = input
   const misplaced = (record: unknown, index: number): string | undefined => {
     const expected = questions[index]?.question_id
@@ -90,6 +103,8 @@ export async function collectGroups(backend: ModelBackend, input: CollectInput):
   }
   await using writer = await JsonlWriter.open(input.path, { resume: input.resume, misplaced })
   const done = writer.existing
+  const records: Row[] = []
+  if (done > 0) for await (const record of readJsonl(input.path, input.schema)) records.push(record)
   // What overtakes a slow question waits here. The questions of a call are fixed, so the bound is their number.
   const ordered = new OrderedWriter(writer, { next: done, capacity: questions.length })
   const open = new Map<number, Answers>()
@@ -108,14 +123,17 @@ export async function collectGroups(backend: ModelBackend, input: CollectInput):
       if (graded.grade.correct) correct++
       if (answers.size < arms.length) continue
       open.delete(index)
-      await ordered.put(index, [input.toRecord(toGroup(input, question, answers), index)])
+      const record = input.toRecord(toGroup(input, question, answers), index)
+      records[index] = record
+      await ordered.put(index, [record])
       finished++
       const metric = { name: 'correct', value: correct / count }
       events({ type: 'progress', stage, done: finished, total: questions.length, unit: 'questions', metric })
     }
   }
   await ordered.close()
-  return { generated: count, generated_tokens: tokens, seconds: (performance.now() - began) / 1000 }
+  const seconds = (performance.now() - began) / 1000
+  return { outcome: { generated: count, generated_tokens: tokens, seconds }, records, earlier: done }
 }
 
 interface GradedCompletion {
@@ -128,7 +146,7 @@ type Answers = Map<number, GradedCompletion>
 
 /** The calls of the backend: a single one if all arms sample alike, otherwise one per kind of arm and round. */
 function* calls(
-  input: CollectInput,
+  input: CollectInput<unknown>,
   done: number,
 ): Generator<{ readonly arm: Arm; readonly requests: readonly GenerateRequest[] }> {
   const total = input.questions.length
@@ -141,7 +159,7 @@ function* calls(
 }
 
 function requestsOf(
-  input: CollectInput,
+  input: CollectInput<unknown>,
   start: number,
   end: number,
   armIndices: readonly number[],
@@ -163,7 +181,7 @@ function answerSeed(seed: number, question: ArithmeticQuestion, armIndex: number
   return deriveSeed(seed, 'arm', armIndex, question.question_id)
 }
 
-function generateOptions(input: CollectInput, arm: Arm): GenerateOptions {
+function generateOptions(input: CollectInput<unknown>, arm: Arm): GenerateOptions {
   return {
     policy: input.policy,
     temperature: arm.temperature,
@@ -174,7 +192,7 @@ function generateOptions(input: CollectInput, arm: Arm): GenerateOptions {
   }
 }
 
-function toGroup(input: CollectInput, question: ArithmeticQuestion, answers: Answers): SampledGroup {
+function toGroup(input: CollectInput<unknown>, question: ArithmeticQuestion, answers: Answers): SampledGroup {
   const [first, ...others] = [...answers].sort(([a], [b]) => a - b)
   if (first === undefined) throw new RangeError(`no answers to ${question.question_id}`)
   const { promptTokens } = first[1].completion

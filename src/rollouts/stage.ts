@@ -4,15 +4,14 @@ import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import type { RolloutsConfig } from '../config/rollouts.ts'
 import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { ABEL_PROMPT_VERSION } from '../prompts/abel.ts'
-import { rememberCounterfactuals } from '../regime-w/counterfactual.ts'
 import { type ScoredGroup, scoredGroupSchema } from '../regime-w/group.ts'
-import { rescore } from '../regime-w/rescore.ts'
 import { writeConfigAtomic } from '../runs/atomic.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
 import { readJsonl } from '../runs/jsonl.ts'
 import { armsOf } from './arms.ts'
 import { collectGroups, type CollectOutcome } from './collect.ts'
 import { summariseRollouts, type RolloutTotals } from './summary.ts'
+import { ToldApartByPreset } from './told-apart.ts'
 
 export interface RolloutsInput {
   /** Manifest and summary. */
@@ -23,6 +22,8 @@ export interface RolloutsInput {
   readonly config: RolloutsConfig
   readonly seed: number
   readonly questions: readonly ArithmeticQuestion[]
+  /** Of the questions, where the caller has it already. */
+  readonly questionsFingerprint?: string
   readonly policy: PolicyRef
 }
 
@@ -33,8 +34,35 @@ export interface RolloutsSummary extends RolloutTotals, CollectOutcome, Timed {
   readonly total_seconds: number
 }
 
+export interface Rollouts {
+  readonly summary: RolloutsSummary
+  /** The records of the rollout file, in their order. */
+  readonly groups: readonly ScoredGroup[]
+}
+
 /** Answers of a policy to questions, one per arm, scored with a Regime W preset as each group completes. */
 export async function runRollouts(context: StageContext, input: RolloutsInput): Promise<RolloutsSummary> {
+  return rollOut(context, input, () => undefined)
+}
+
+/** {@link runRollouts} for whoever goes on with the groups. */
+export async function runRolloutsForGroups(context: StageContext, input: RolloutsInput): Promise<Rollouts> {
+  let groups: readonly ScoredGroup[] | undefined
+  const summary = await rollOut(context, input, (made) => (groups = made))
+  if (groups === undefined) {
+    // The stage was finished before.
+    const stored: ScoredGroup[] = []
+    for await (const group of readJsonl(input.path, scoredGroupSchema)) stored.push(group)
+    groups = stored
+  }
+  return { summary, groups }
+}
+
+async function rollOut(
+  context: StageContext,
+  input: RolloutsInput,
+  made: (groups: readonly ScoredGroup[]) => void,
+): Promise<RolloutsSummary> {
   const { config, questions, policy } = input
   const { beta_coherence, beta_agreement, alpha_length } = config
   const stage = input.stage ?? 'rollouts'
@@ -46,7 +74,10 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
       dir: input.dir,
       stage,
       config: { ...config, seed: input.seed, prompt: ABEL_PROMPT_VERSION },
-      inputs: { questions: fingerprintJson(questions), policy: policy.fingerprint },
+      inputs: {
+        questions: input.questionsFingerprint ?? fingerprintJson(questions),
+        policy: policy.fingerprint,
+      },
       files: [input.path],
     },
     async (run) => {
@@ -60,10 +91,10 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
         seed: input.seed,
         policy,
       })
-      // Scored while others are still being generated; the summary asks for them again, with every preset.
-      const counterfactual = rememberCounterfactuals()
+      // Scored while others are still being generated, with every preset: the summary tells what each tells apart.
+      const toldApart = new ToldApartByPreset()
       const settings = { beta_coherence, beta_agreement, alpha_length }
-      const outcome = await collectGroups(context.backend, {
+      const { outcome, records, earlier } = await collectGroups(context.backend, {
         stage,
         path: input.path,
         resume: run.state === 'resumed',
@@ -73,14 +104,15 @@ export async function runRollouts(context: StageContext, input: RolloutsInput): 
         marker: config.marker,
         seed: input.seed,
         policy,
-        toRecord: (group) => rescore(group, config.preset, settings, counterfactual),
+        schema: scoredGroupSchema,
+        toRecord: (group) => toldApart.score(group, config.preset, settings),
         events: context.events,
         signal: context.signal,
       })
-      const groups: ScoredGroup[] = []
-      for await (const group of readJsonl(input.path, scoredGroupSchema)) groups.push(group)
+      for (const group of records.slice(0, earlier)) toldApart.score(group, config.preset, settings)
+      made(records)
       return {
-        ...summariseRollouts(groups, arms, counterfactual),
+        ...summariseRollouts(records, arms, toldApart.soFar),
         ...outcome,
         tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
         total_seconds: run.earlierSeconds + outcome.seconds,

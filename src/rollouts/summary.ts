@@ -1,9 +1,7 @@
-import { type CounterfactualScorer, rememberCounterfactuals } from '../regime-w/counterfactual.ts'
-import { discrimination } from '../regime-w/discrimination.ts'
-import { PRESETS, type Preset, type ScoredGroup, type ScoredTrajectory } from '../regime-w/group.ts'
-import { rescore } from '../regime-w/rescore.ts'
+import type { Preset, ScoredGroup, ScoredTrajectory } from '../regime-w/group.ts'
 import { meanDefined } from '../regime-w/scores.ts'
 import type { Arm } from './arms.ts'
+import type { ToldApart } from './told-apart.ts'
 
 /** What one arm, or all of them, came to. */
 export interface AnswerTotals {
@@ -31,13 +29,6 @@ export interface GroupMeans {
   readonly s_wm: number | null
 }
 
-/** Share of the correct answers that a preset tells from another correct one of the same question. */
-export interface ToldApart {
-  readonly comparable: number
-  readonly share: number | null
-  readonly share_beyond_length: number | null
-}
-
 /** What the records alone tell, whoever sampled them. */
 export interface ScoreSummary extends AnswerTotals, GroupMeans {
   readonly questions: number
@@ -55,14 +46,10 @@ export interface RolloutTotals extends ScoreSummary {
   readonly arms: readonly ArmTotals[]
 }
 
-/** Differences in reward that are worth a pair; the default of `--threshold`. */
-const THRESHOLD = 0.01
-
-/** @param counterfactual that remembers the trajectories, if they were scored just now. */
 export function summariseRollouts(
   groups: readonly ScoredGroup[],
   arms: readonly Arm[],
-  counterfactual?: CounterfactualScorer,
+  toldApart: ScoreSummary['told_apart'],
 ): RolloutTotals {
   const all = groups.flatMap(({ trajectories }) => trajectories)
   const finishReasons: Record<string, number> = {}
@@ -70,7 +57,7 @@ export function summariseRollouts(
     finishReasons[reason] = (finishReasons[reason] ?? 0) + 1
   }
   return {
-    ...summariseScores(groups, counterfactual),
+    ...summariseScores(groups, toldApart),
     finish_reasons: finishReasons,
     arms: arms.map(({ temperature, topP }, arm) => ({
       arm,
@@ -83,7 +70,7 @@ export function summariseRollouts(
 
 export function summariseScores(
   groups: readonly ScoredGroup[],
-  counterfactual: CounterfactualScorer = rememberCounterfactuals(),
+  toldApart: ScoreSummary['told_apart'],
 ): ScoreSummary {
   return {
     questions: groups.length,
@@ -92,7 +79,7 @@ export function summariseScores(
     all_wrong: groups.filter(({ trajectories }) => !trajectories.some(({ correct }) => correct)).length,
     identical: groups.reduce((sum, { trajectories }) => sum + repeated(trajectories), 0),
     ...groupMeans(groups),
-    told_apart: toldApart(groups, counterfactual),
+    told_apart: toldApart,
   }
 }
 
@@ -118,19 +105,4 @@ function groupMeans(groups: readonly ScoredGroup[]): GroupMeans {
     s_cf: meanDefined(groups.map(({ s_cf }) => s_cf)),
     s_wm: meanDefined(groups.map(({ s_wm }) => s_wm)),
   }
-}
-
-function toldApart(
-  groups: readonly ScoredGroup[],
-  counterfactual: CounterfactualScorer,
-): Record<Preset, ToldApart> {
-  const of = (preset: Preset): ToldApart => {
-    const rescored = groups.map((group) =>
-      rescore(group, preset, group.settings ?? undefined, counterfactual),
-    )
-    const { comparable, share, shareBeyondLength } = discrimination(rescored, THRESHOLD)
-    return { comparable, share, share_beyond_length: shareBeyondLength }
-  }
-  const [guide, looper8, trajectory] = PRESETS
-  return { guide: of(guide), looper8: of(looper8), trajectory: of(trajectory) }
 }

@@ -11,11 +11,12 @@ import {
   questionRowSchema,
   type QuestionRow,
 } from '../../src/evaluation/questions-metrics.ts'
-import { runQuestionEvaluation } from '../../src/evaluation/questions-stage.ts'
+import { coherenceFile, runQuestionEvaluation } from '../../src/evaluation/questions-stage.ts'
 import { generateQuestions } from '../../src/problems/arithmetic/generate.ts'
 import { renderAbelPrompt } from '../../src/prompts/abel.ts'
-import type { RolloutGroup, ScoredGroup } from '../../src/regime-w/group.ts'
+import { scoredGroupSchema, type RolloutGroup, type ScoredGroup } from '../../src/regime-w/group.ts'
 import { rescore } from '../../src/regime-w/rescore.ts'
+import type { EventSink } from '../../src/runs/events.ts'
 import { readJsonl } from '../../src/runs/jsonl.ts'
 
 const QUESTIONS = generateQuestions({ count: 10, seed: 4, split: 'held_out', style: 'terse' })
@@ -38,10 +39,17 @@ describe('the stage', () => {
     return index === 3 ? 'and '.repeat(200) : solution
   }
 
-  async function evaluate(samples: number) {
+  async function evaluate(
+    samples: number,
+    changes: { readonly answer?: typeof answer; readonly events?: EventSink; readonly resume?: boolean } = {},
+  ) {
     const path = join(folder, 'rows.jsonl')
     const summary = await runQuestionEvaluation(
-      { backend: createScriptedBackend(answer), events: () => {}, resume: false },
+      {
+        backend: createScriptedBackend(changes.answer ?? answer),
+        events: changes.events ?? (() => {}),
+        resume: changes.resume ?? false,
+      },
       {
         dir: join(folder, 'run'),
         path,
@@ -79,6 +87,39 @@ describe('the stage', () => {
     expect(summary.coherence?.s_end?.value).toBeGreaterThan(0.4)
     expect(summary.coherence?.s_end?.value).toBeLessThan(1)
     expect(summary.coherence?.consistency).toMatchObject({ value: 1, method: 'bootstrap' })
+  })
+
+  test('metrics are those of the files', async () => {
+    const { summary, rows } = await evaluate(4)
+    expect(summary.metrics).toEqual(questionMetrics(rows))
+    const groups: ScoredGroup[] = []
+    const path = coherenceFile(join(folder, 'run'))
+    for await (const group of readJsonl(path, scoredGroupSchema)) groups.push(group)
+    expect(summary.coherence).toEqual(coherenceOf(groups, { seed: 1 }))
+  })
+
+  const pulled = () => {
+    throw new Error('pulled the plug')
+  }
+  const failing = (left: number) => ({
+    answer: (request: GenerateRequest, options: GenerateOptions) =>
+      left-- === 0 ? pulled() : answer(request, options),
+  })
+  const afterCoherence: EventSink = ({ type, stage }) => {
+    if (type === 'stage_finished' && stage === 'evaluate/coherence') pulled()
+  }
+  test.each([
+    ['in the greedy rows', failing(4)],
+    ['in the further samples', failing(10 + 4 * 5 + 2)],
+    ['behind them', { events: afterCoherence }],
+  ])('interrupted %s and resumed, it comes to the same', async (_, interruption) => {
+    const calm = await evaluate(4)
+    await rm(folder, { recursive: true })
+    await expect(evaluate(4, interruption)).rejects.toThrow('pulled the plug')
+    const resumed = await evaluate(4, { resume: true })
+    expect(resumed.rows).toEqual(calm.rows)
+    const { metrics, coherence } = calm.summary
+    expect(resumed.summary).toMatchObject({ metrics, coherence })
   })
 })
 

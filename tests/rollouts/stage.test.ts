@@ -7,6 +7,7 @@ import { createScriptedBackend } from '../../src/backends/scripted.ts'
 import { rolloutsSchema, type RolloutsConfig } from '../../src/config/rollouts.ts'
 import { generateQuestions } from '../../src/problems/arithmetic/generate.ts'
 import { renderAbelPrompt } from '../../src/prompts/abel.ts'
+import { discrimination } from '../../src/regime-w/discrimination.ts'
 import { scoredGroupSchema, type ScoredGroup } from '../../src/regime-w/group.ts'
 import { rescore } from '../../src/regime-w/rescore.ts'
 import { runRollouts, type RolloutsSummary } from '../../src/rollouts/stage.ts'
@@ -31,11 +32,12 @@ async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-/** Right for even seeds; what it says depends on prompt and seed only, as with a real model. */
+/** Right for even seeds, in two wordings; what it says depends on prompt and seed only, as with a real model. */
 function answer({ prompt, seed }: GenerateRequest, { temperature }: GenerateOptions): string {
   const question = QUESTIONS.find((each) => prompt === renderAbelPrompt(each.question))
   if (question === undefined) throw new Error(`unknown prompt ${prompt}`)
   if (seed % 5 === 0) return `at ${temperature} nobody knows`
+  if (seed % 4 === 0) return `Let us see. ${question.answer}`
   return seed % 2 === 0 ? question.answer : `${question.answer}9\nQuestion:\nand another`
 }
 
@@ -93,6 +95,19 @@ test('groups stand in question order, each with all arms, graded and scored', as
     policy: POLICY,
   })
   expect(summary.correct).toBeGreaterThan(5)
+  const told = (preset: 'guide' | 'trajectory' | 'looper8') => {
+    const { comparable, share, shareBeyondLength } = discrimination(
+      groups.map((group) => rescore(group, preset)),
+      0.01,
+    )
+    return { comparable, share, share_beyond_length: shareBeyondLength }
+  }
+  expect(summary.told_apart.trajectory.comparable).toBeGreaterThan(5)
+  expect(summary.told_apart).toEqual({
+    guide: told('guide'),
+    looper8: told('looper8'),
+    trajectory: told('trajectory'),
+  })
   expect(summary.arms.map(({ correct }) => correct).reduce((a, b) => a + b)).toBe(summary.correct)
   expect((await readManifest(join(folder, 'run')))?.inputs['policy']).toBe('scripted')
 })
@@ -140,7 +155,11 @@ test('after an interruption only what is missing is generated, and the file is t
   const resumed = await run(createScriptedBackend(answer), {}, { resume: true })
   expect(await readFile(path, 'utf8')).toBe(wanted)
   expect(resumed.summary.generated).toBe(4 * 7)
-  expect(resumed.summary.correct).toBe(calm.summary.correct)
+  const ofRecords = ({ summary }: { readonly summary: RolloutsSummary }) => {
+    const ofAnAttempt = /^generated|seconds|^tokens_per_second$|^timing$|^throughput$/
+    return Object.entries(summary).filter(([name]) => !ofAnAttempt.test(name))
+  }
+  expect(ofRecords(resumed)).toEqual(ofRecords(calm))
 
   const again = await run(
     createScriptedBackend(() => {
