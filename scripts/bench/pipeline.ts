@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import * as z from 'zod'
@@ -10,12 +10,14 @@ import * as z from 'zod'
 /**
  * How much of a pipeline's wall time is not work of a worker, stage by stage; and how long it takes from the last sampled
  * token to the first optimiser step, where the workers stay, beside the start of new ones:
- *   npm run bench:pipeline [-- --config configs/tiny.oak.yaml ...] [--set key=value ...] [--json]
+ *   npm run bench:pipeline [-- --config configs/tiny.oak.yaml ...] [--set key=value ...] [--output DIR] [--json]
+ * The runs are kept under DIR, if it is given.
  */
 const { values } = parseArgs({
   options: {
     config: { type: 'string', multiple: true, default: ['configs/tiny.oak.yaml', 'configs/tiny.abel.yaml'] },
     set: { type: 'string', multiple: true, default: [] },
+    output: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -106,11 +108,14 @@ function switches(events: readonly Event[]): { readonly stage: string; readonly 
   return found
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'elenchus-pipeline-'))
+const folder =
+  values.output === undefined
+    ? await mkdtemp(join(tmpdir(), 'elenchus-pipeline-'))
+    : resolve(root, values.output)
 const reports: object[] = []
 try {
   for (const [index, config] of values.config.entries()) {
-    const events = await eventsOf(config, join(folder, String(index)))
+    const events = await eventsOf(config, join(folder, `${index}-${basename(config, '.yaml')}`))
     const rows = rowsOf(events)
     const total = totalOf(rows)
     const report = { config, stages: rows, total, switches: switches(events) }
@@ -139,5 +144,5 @@ try {
   }
   if (values.json) console.log(JSON.stringify({ pipelines: reports }, null, 2))
 } finally {
-  await rm(folder, { recursive: true, force: true })
+  if (values.output === undefined) await rm(folder, { recursive: true, force: true })
 }
