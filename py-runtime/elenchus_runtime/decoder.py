@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -43,45 +44,63 @@ def decoder_path(model: Any) -> str:
     return ForwardDecoder.path if unknown(model) else LeanDecoder.path
 
 
-def make_decoder(base: Base, model: Any, plan: Plan) -> tuple[Decoder, int]:
-    """The decoder and its number of slots."""
-    prompt = max(len(group.prompt) for group in plan.groups)
+@dataclass(frozen=True)
+class _Shape:
+    """What a plan asks of a decoder: positions of a slot's `own`, and those of a shared `prompt`, or 0."""
+
+    own: int
+    prompt: int
+    whole: int
+    """Of the longest sequence with its prompt."""
+    width: int
+    """Samples that a prompt has at most, as far as they share one copy of it."""
+
+
+def _shape(model: Any, plan: Plan) -> _Shape:
     output = max(sample.completion.max_tokens for group in plan.groups for sample in group.samples)
     whole = max(
         len(group.prompt) + max(sample.completion.max_tokens for sample in group.samples)
         for group in plan.groups
     )
-    samples = sum(len(group.samples) for group in plan.groups)
-    reason = unknown(model)
-    # Sharing pays from two samples of a prompt on; its shapes depend on who shares, so not deterministic.
     width = min(WIDTH, max(len(group.samples) for group in plan.groups))
-    shared = reason is None and not plan.deterministic and samples >= 2 * len(plan.groups)
-    own = output if shared else whole
-    per_token = cache_bytes_per_token(model.config, base.dtype)
-    per_slot = per_token * (own + (2 * prompt / width if shared else 0))
-    slots = _slot_count(base, plan, samples, per_slot)
+    # Sharing pays from two samples of a prompt on; its shapes depend on who shares, so not deterministic.
+    if unknown(model) is not None or plan.deterministic or _samples(plan) < 2 * len(plan.groups):
+        return _Shape(own=whole, prompt=0, whole=whole, width=width)
+    prompt = max(len(group.prompt) for group in plan.groups)
+    return _Shape(own=output, prompt=prompt, whole=whole, width=width)
+
+
+def _samples(plan: Plan) -> int:
+    return sum(len(group.samples) for group in plan.groups)
+
+
+def make_decoder(base: Base, model: Any, plan: Plan, slots: int) -> Decoder:
+    shape = _shape(model, plan)
+    reason = unknown(model)
     if reason is not None:
         _say_once(f'decoding with the forward of transformers, not the lean step: {reason}')
-        return ForwardDecoder(model, slots, whole, base.device), slots
-    decoder = LeanDecoder(
+        return ForwardDecoder(model, slots, shape.whole, base.device)
+    return LeanDecoder(
         read_weights(model),
         slots,
-        own,
-        prompt if shared else 0,
-        width,
+        shape.own,
+        shape.prompt,
+        shape.width,
         deterministic=plan.deterministic,
     )
-    return decoder, slots
 
 
-def _slot_count(base: Base, plan: Plan, samples: int, per_slot: float) -> int:
+def slot_count(base: Base, model: Any, plan: Plan) -> int:
     """As many as asked for or customary, within the samples there are and the memory for their caches."""
     on_cpu = base.device.type == 'cpu'
     if plan.deterministic:
         return plan.slots or DETERMINISTIC_SLOTS
+    shape = _shape(model, plan)
+    positions = shape.own + 2 * shape.prompt / shape.width
+    per_slot = cache_bytes_per_token(model.config, base.dtype) * positions
     wanted = plan.slots or (CPU_SLOTS if on_cpu else ACCELERATOR_SLOTS)
     memory = CPU_CACHE_BYTES if on_cpu else int(_free_bytes(base.device) * ACCELERATOR_CACHE_SHARE)
-    return max(1, min(wanted, samples, int(memory // per_slot)))
+    return max(1, min(wanted, _samples(plan), int(memory // per_slot)))
 
 
 def _free_bytes(device: torch.device) -> int:

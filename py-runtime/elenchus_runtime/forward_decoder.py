@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from .device_copies import to_device
 from .prefill import Reading
 from .slot_cache import SlotCache
 
@@ -26,7 +27,7 @@ class ForwardDecoder:
         return len(self._lengths)
 
     def start(self, slots: list[int], reading: Reading, tokens: torch.Tensor) -> None:
-        where = torch.tensor(slots, device=self.tokens.device)
+        where = to_device(slots, self.tokens.device)
         self._cache.fill(where, reading.states)
         self.tokens[where] = tokens
         for slot in slots:
@@ -34,13 +35,14 @@ class ForwardDecoder:
 
     def release(self, slots: list[int]) -> None:
         """Empties slots; they start over at 0, so that they never run out of positions."""
-        self._cache.lengths[slots] = 0
+        self._cache.lengths[to_device(slots, self.tokens.device)] = 0
         for slot in slots:
             self._lengths[slot] = 0
 
     def move(self, sources: list[int], targets: list[int]) -> None:
-        self._cache.move(sources, targets)
-        self.tokens[targets] = self.tokens[sources]
+        source, target = (to_device(slots, self.tokens.device) for slots in (sources, targets))
+        self._cache.move(source, target, max(self._lengths[slot] for slot in sources))
+        self.tokens[target] = self.tokens[source]
         for old, new in zip(sources, targets, strict=True):
             self._lengths[new] = self._lengths[old]
         self.release(sources)

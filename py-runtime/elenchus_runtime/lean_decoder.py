@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from .decode_graphs import StepGraphs
+from .device_copies import to_device
 from .lean_step import Inputs, Shared, lean_step
 from .lean_weights import LeanWeights
 from .prefill import Reading
@@ -19,6 +21,9 @@ from .slot_cache import round_up
 
 WIDTH = 8
 """Slots that share one copy of a prompt; more samples of it get another copy."""
+
+MOVED_AT_ONCE = 16
+"""Slots whose states are held twice while they move: 32 MiB each for 250 tokens of a 7B model."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class LeanDecoder:
         """Of a slot: tokens of its own states, and positions before the first of them."""
         self._place = torch.zeros(slots, dtype=torch.int64, device=device)
         self._grid = torch.zeros(max(1, self._rows_most), self._width, dtype=torch.int64, device=device)
-        self._lengths = [0] * slots
+        self._lengths = np.zeros(slots, dtype=np.int64)
         self._row_of: list[_Row | None] = [None] * slots
         self._rows: list[_Row] = []
         self._regrid = False
@@ -108,39 +113,39 @@ class LeanDecoder:
     def start(self, slots: list[int], reading: Reading, tokens: torch.Tensor) -> None:
         """Puts a prompt and the first token behind it into each of the slots."""
         length = reading.states.shape[3]
-        where = torch.tensor(slots, device=self.tokens.device)
+        where = to_device(slots, self.tokens.device)
         self.tokens[where] = tokens
         if self._rows_most:
             self._own[where] = 0
             self._offset[where] = length
-            for slot in slots:
-                self._lengths[slot] = 0
-                self._join(slot, reading)
+            self._lengths[slots] = 0
+            self._join(slots, reading)
             self._regrid = True
         else:
             self._own_states[:, :, where, :, :length] = reading.states[:, :, None]
             self._own[where] = length
-            for slot in slots:
-                self._lengths[slot] = length
+            self._lengths[slots] = length
 
-    def _join(self, slot: int, reading: Reading) -> None:
-        row = next(
-            (row for row in self._rows if row.reading is reading and len(row.members) < self._width), None
-        )
-        if row is None:
-            row = _Row(reading)
-            self._prompt_states[:, :, len(self._rows), :, : reading.states.shape[3]] = reading.states
-            self._rows.append(row)
-        row.members.append(slot)
-        self._row_of[slot] = row
+    def _join(self, slots: list[int], reading: Reading) -> None:
+        """Rows of the same prompt with places left come first."""
+        rows = [row for row in self._rows if row.reading is reading and len(row.members) < self._width]
+        for slot in slots:
+            if not rows:
+                rows.append(_Row(reading))
+                self._prompt_states[:, :, len(self._rows), :, : reading.states.shape[3]] = reading.states
+                self._rows.append(rows[0])
+            rows[0].members.append(slot)
+            self._row_of[slot] = rows[0]
+            if len(rows[0].members) == self._width:
+                rows.pop(0)
 
     def release(self, slots: list[int]) -> None:
         """Empties slots. Their own states start over at 0, so that they never run out of places."""
-        where = torch.tensor(slots, device=self.tokens.device)
+        where = to_device(slots, self.tokens.device)
         self._own[where] = 0
         self._offset[where] = 0
+        self._lengths[slots] = 0
         for slot in slots:
-            self._lengths[slot] = 0
             row, self._row_of[slot] = self._row_of[slot], None
             if row is not None:
                 row.members.remove(slot)
@@ -160,13 +165,16 @@ class LeanDecoder:
 
     def move(self, sources: list[int], targets: list[int]) -> None:
         """Moves slots to empty ones and leaves the old places empty."""
-        length = max(self._lengths[slot] for slot in sources)
-        source, target = (torch.tensor(slots, device=self.tokens.device) for slots in (sources, targets))
-        self._own_states[:, :, target, :, :length] = self._own_states[:, :, source, :, :length]
-        for buffer in (self.tokens, self._own, self._offset):
-            buffer[target] = buffer[source]
+        for start in range(0, len(sources), MOVED_AT_ONCE):
+            some = sources[start : start + MOVED_AT_ONCE]
+            length = int(self._lengths[some].max())
+            source = to_device(some, self.tokens.device)
+            target = to_device(targets[start : start + MOVED_AT_ONCE], self.tokens.device)
+            self._own_states[:, :, target, :, :length] = self._own_states[:, :, source, :, :length]
+            for buffer in (self.tokens, self._own, self._offset):
+                buffer[target] = buffer[source]
+        self._lengths[targets] = self._lengths[sources]
         for old, new in zip(sources, targets, strict=True):
-            self._lengths[new] = self._lengths[old]
             row = self._row_of[new] = self._row_of[old]
             self._row_of[old] = None
             if row is not None:
@@ -180,7 +188,7 @@ class LeanDecoder:
         """Logits `[used, vocabulary]` behind the tokens of the first `used` slots."""
         grain = self._grain
         slots = min(round_up(used, grain.slots), len(self._lengths))
-        span = round_up(max(self._lengths[:used]) + 1, grain.span)
+        span = round_up(int(self._lengths[:used].max()) + 1, grain.span)
         prompts = width = length = 0
         if self._rows_most:
             prompts = min(round_up(len(self._rows), grain.prompts), self._rows_most)
@@ -191,21 +199,21 @@ class LeanDecoder:
         shape = (slots, span, prompts, width, length)
         logits = self._graphs(shape, lambda: self._run(*shape))
         self._own[:used] += 1
-        for slot in range(used):
-            self._lengths[slot] += 1
+        self._lengths[:used] += 1
         return logits[:used]
 
     def _fill_grid(self, width: int) -> None:
         if not self._regrid:
             return
-        grid = torch.zeros(self._grid.shape, dtype=torch.int64)
-        place = torch.zeros(len(self._lengths), dtype=torch.int64)
+        grid = np.zeros(self._grid.shape, dtype=np.int64)
+        place = np.zeros(len(self._lengths), dtype=np.int64)
+        columns = np.arange(self._width)
         for index, row in enumerate(self._rows):
-            for column, slot in enumerate(row.members):
-                grid[index, column] = slot
-                place[slot] = index * width + column
-        self._grid.copy_(grid)
-        self._place.copy_(place)
+            count = len(row.members)
+            grid[index, :count] = row.members
+            place[row.members] = index * width + columns[:count]
+        self._grid.copy_(to_device(grid, self._grid.device))
+        self._place.copy_(to_device(place, self._place.device))
         self._regrid = False
 
     def _run(self, slots: int, span: int, prompts: int, width: int, length: int) -> torch.Tensor:

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache
 
+from .device_copies import to_device
 from .plan import Group, Sample
 
 PREFILL_TOKENS = 16_384
-"""At most this many tokens, padding included, in one forward pass."""
+"""At most this many tokens in one forward pass, unless memory has none for them."""
 
 
 @dataclass(eq=False)
@@ -26,13 +27,13 @@ class Reading:
     """Of the first token, `[1, vocabulary]`."""
 
 
-def take_groups(waiting: deque[Group], wanted: int, one_by_one: bool) -> list[Group]:
-    """The next prompts, enough for `wanted` samples or one full forward pass."""
+def take_groups(waiting: deque[Group], wanted: int, one_by_one: bool, tokens: int) -> list[Group]:
+    """The next prompts, enough for `wanted` samples or one forward pass of `tokens`, padding included."""
     groups: list[Group] = []
     width = 0
     while waiting and wanted > 0:
         width = max(width, len(waiting[0].prompt))
-        if groups and (one_by_one or width * (len(groups) + 1) > PREFILL_TOKENS):
+        if groups and (one_by_one or width * (len(groups) + 1) > tokens):
             break
         groups.append(waiting.popleft())
         wanted -= len(groups[-1].samples)
@@ -47,13 +48,16 @@ def read_prompts(model: Any, groups: list[Group], device: torch.device) -> list[
         ids[row, : lengths[row]] = torch.tensor(group.prompt)
     cache: Any = DynamicCache()
     hidden = model.base_model(
-        input_ids=ids.to(device), past_key_values=cache, use_cache=True
+        input_ids=to_device(ids, device), past_key_values=cache, use_cache=True
     ).last_hidden_state
-    head = model.get_output_embeddings()
-    readings: list[Reading] = []
-    for row, (group, length) in enumerate(zip(groups, lengths, strict=True)):
-        keys = torch.stack([layer.keys[row, :, :length] for layer in cache.layers])
-        values = torch.stack([layer.values[row, :, :length] for layer in cache.layers])
-        logits = head(hidden[row : row + 1, length - 1])
-        readings.append(Reading(deque(group.samples), torch.stack([keys, values]), logits))
-    return readings
+    last = to_device([length - 1 for length in lengths], device)
+    logits = model.get_output_embeddings()(hidden[torch.arange(len(groups), device=device), last])
+    # [2, layers, prompts, kv heads, longest, head_dim], written layer by layer: stacking would copy twice.
+    example = cache.layers[0].keys
+    states = example.new_empty(2, len(cache.layers), *example.shape)
+    for place, layer in enumerate(cache.layers):
+        states[0, place], states[1, place] = layer.keys, layer.values
+    return [
+        Reading(deque(group.samples), states[:, :, row, :, :length], logits[row : row + 1])
+        for row, (group, length) in enumerate(zip(groups, lengths, strict=True))
+    ]

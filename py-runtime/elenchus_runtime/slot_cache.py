@@ -38,8 +38,8 @@ class SlotCache(Cache):
         self._states[:, :, slots, :, :length] = states[:, :, None]
         self.lengths[slots] = length
 
-    def move(self, sources: list[int], targets: list[int]) -> None:
-        length = int(self.lengths[sources].max())
+    def move(self, sources: torch.Tensor, targets: torch.Tensor, length: int) -> None:
+        """`length`: positions of the longest of them."""
         self._states[:, :, targets, :, :length] = self._states[:, :, sources, :, :length]
         self.lengths[targets] = self.lengths[sources]
 

@@ -19,6 +19,7 @@ from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.generate import _plan as make_plan
 from elenchus_runtime.generate import generate
+from elenchus_runtime.lean_decoder import LeanDecoder
 from elenchus_runtime.models import Base, load_base
 from elenchus_runtime.protocol import Generate, GenerateItem, ModelLoad, Sampling, SegmentRule, StopRule
 from elenchus_runtime.rows import completion_row
@@ -190,16 +191,27 @@ def test_stops_end_completions_and_are_named(base: Base, engine: str) -> None:
             assert 'stop_name' not in body
 
 
-def record_ticks(base: Base, spec: Generate) -> tuple[list[int], list[tuple[int, str]]]:
-    """Tokens of every decode step, and after how many steps each completion was there."""
-    plan, _ = make_plan(base, spec)
+def record_steps(
+    base: Base, spec: Generate, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[int], list[tuple[int, str]]]:
+    """Slots that every decode step ran, and after how many steps each completion was there."""
     steps: list[int] = []
-    ended = [(len(steps), done.key) for done in engine_native.run(base, base.model, plan, steps.append)]
-    return [step for step in steps if step], ended
+    step = LeanDecoder.step
+
+    def counted(self: LeanDecoder, used: int) -> torch.Tensor:
+        steps.append(used)
+        return step(self, used)
+
+    monkeypatch.setattr(LeanDecoder, 'step', counted)
+    plan, _ = make_plan(base, spec)
+    ticks: list[int] = []
+    ended = [(len(steps), done.key) for done in engine_native.run(base, base.model, plan, ticks.append)]
+    assert sum(ticks) == sum(len(s.completion.ids) for group in plan.groups for s in group.samples)
+    return steps, ended
 
 
 @pytest.mark.parametrize('samples', [1, 3])
-def test_nothing_is_computed_past_a_stop(base: Base, samples: int) -> None:
+def test_nothing_is_computed_past_a_stop(base: Base, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted: every decode step is for tokens that are in the completions, save the first, the prompt's."""
     character = texts(run(base, request(range(12), limit=60)))['0'][0][10]
     pattern = re.escape(character)
@@ -212,14 +224,16 @@ def test_nothing_is_computed_past_a_stop(base: Base, samples: int) -> None:
             # The last token completed the stop: without it there were too few.
             before = base.tokenizer.decode(blobs['ids'][:-1].tolist(), skip_special_tokens=False)
             assert len(re.findall(pattern, body['text'])) >= 2 > len(re.findall(pattern, before))
-    steps, ended = record_ticks(base, spec)
+    steps, ended = record_steps(base, spec, monkeypatch)
     assert len(ended) == len(keys)
     assert sum(steps) == sum(len(blobs['ids']) - 1 for _, blobs in found.values())
 
 
-def test_completions_leave_while_others_are_being_written(base: Base) -> None:
+def test_completions_leave_while_others_are_being_written(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = request(range(24), limit=60, slots=8, engine='native')
-    steps, ended = record_ticks(base, spec)
+    steps, ended = record_steps(base, spec, monkeypatch)
     after = [step for step, _ in ended]
     assert after == sorted(after)
     # By steps, not by the clock: the first slots' worth is there before half of the steps are done.

@@ -110,10 +110,10 @@ def test_a_prompt_with_more_samples_than_its_row_has_places(base: Base) -> None:
         assert texts(run(base, spec)) == texts(run(base, reference))
 
 
-class _FakeGraphs(StepGraphs):
+class FakeGraphs(StepGraphs):
     """Captures as on a GPU: a shape's step is recorded once and from then on only replayed."""
 
-    made: list[_FakeGraphs] = []  # noqa: RUF012
+    made: list[FakeGraphs] = []  # noqa: RUF012
 
     def __init__(self, device: torch.device, most: int) -> None:
         super().__init__(device, most)
@@ -141,10 +141,10 @@ def test_replayed_steps_read_their_buffers_only(
 ) -> None:
     """One step of a shape is replayed for all later ones, so nothing may be fixed in it but the shape."""
     monkeypatch.setattr(lean_decoder, 'CPU_GRAIN', lean_decoder.Grain(8, 2, 16, all_prompt=True))
-    monkeypatch.setattr(lean_decoder, 'StepGraphs', _FakeGraphs)
-    _FakeGraphs.made.clear()
+    monkeypatch.setattr(lean_decoder, 'StepGraphs', FakeGraphs)
+    FakeGraphs.made.clear()
     assert_true(base, adapters, engine='native', slots=16)
-    (graphs,) = _FakeGraphs.made
+    (graphs,) = FakeGraphs.made
     assert graphs.captured > 1
     assert sum(graphs._runs.values()) > graphs.captured + EAGER_RUNS * len(graphs._runs)
 
