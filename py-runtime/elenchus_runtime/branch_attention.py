@@ -2,20 +2,21 @@
 
 Everything else in a transformer treats tokens one by one, so a packed sequence may hold each context once.
 Attention alone needs whole rows: queries, keys and values are spread out to one row per branch (its context
-before it), attend causally, with the fastest kernel there is and no mask, and are packed again. The cost of
-attention is that of rows side by side; that of all the rest is that of distinct tokens.
+before it), attend causally, with the fastest kernel there is and no mask, and are packed again. The time of
+attention is that of rows side by side; that of all the rest, and what is kept, is that of distinct tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.autograd.graph import saved_tensors_hooks
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -86,6 +87,66 @@ class _Pack(torch.autograd.Function):
         return spread.index_copy_(0, ctx.branches.gather, grad), None
 
 
+_keep_packed = False
+
+
+@contextmanager
+def kept_packed(wanted: bool) -> Iterator[None]:
+    """Whether rows are spread out again in the backward pass instead of being kept for it.
+
+    Not under gradient checkpointing, which keeps neither and would be made to keep the packed ones.
+    """
+    global _keep_packed
+    before, _keep_packed = _keep_packed, wanted
+    try:
+        yield
+    finally:
+        _keep_packed = before
+
+
+class _Packing:
+    """What a kernel keeps for its backward pass: whatever is spread from packed tokens, as those."""
+
+    def __init__(self, branches: Branches) -> None:
+        self._branches = branches
+        self._packed: dict[int, torch.Tensor] = {}
+        self._kept: list[_Kept] = []
+
+    def know(self, spread: torch.Tensor, packed: torch.Tensor) -> None:
+        """`spread`, or a view of all of it, comes from `packed`, wherever it counts."""
+        memory = spread.untyped_storage().data_ptr()
+        self._packed[memory] = packed.detach()
+        for kept in self._kept:
+            kept.pack(memory, self._packed[memory])
+
+    def keep(self, tensor: torch.Tensor) -> _Kept:
+        kept = _Kept(tensor, self._branches)
+        memory = tensor.untyped_storage().data_ptr()
+        if memory in self._packed:
+            kept.pack(memory, self._packed[memory])
+        else:
+            self._kept.append(kept)
+        return kept
+
+
+class _Kept:
+    def __init__(self, tensor: torch.Tensor, branches: Branches) -> None:
+        self._tensor: torch.Tensor | None = tensor
+        self._packed: torch.Tensor | None = None
+        self._branches = branches
+        self._place = tensor.size(), tensor.stride(), tensor.storage_offset()
+
+    def pack(self, memory: int, packed: torch.Tensor) -> None:
+        if self._tensor is not None and self._tensor.untyped_storage().data_ptr() == memory:
+            self._tensor, self._packed = None, packed
+
+    def unpack(self) -> torch.Tensor:
+        if self._tensor is not None:
+            return self._tensor
+        assert self._packed is not None
+        return self._packed.index_select(0, self._branches.spread).as_strided(*self._place)
+
+
 @dataclass
 class Calls:
     count: int = 0
@@ -118,15 +179,23 @@ def attend(
     if branches is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
 
+    packing = _Packing(branches)
+
     def rows(states: torch.Tensor) -> torch.Tensor:
-        spread: Any = _Spread.apply(states[0].transpose(0, 1), branches)
+        packed = states[0].transpose(0, 1)
+        spread: Any = _Spread.apply(packed, branches)
+        packing.know(spread, packed)
         return spread.unflatten(0, (branches.num_rows, branches.width)).transpose(1, 2)
 
     for calls in _counters:
         calls.count += 1
     settings['is_causal'] = True
-    output, _ = sdpa_attention_forward(module, rows(query), rows(key), rows(value), None, **settings)
+    spread = rows(query), rows(key), rows(value)
+    with saved_tensors_hooks(packing.keep, _Kept.unpack) if _keep_packed else nullcontext():
+        output, _ = sdpa_attention_forward(module, *spread, None, **settings)
     packed: Any = _Pack.apply(output.flatten(0, 1), branches)
+    # Elsewhere in the output there is no gradient, so its values do not count.
+    packing.know(output, packed)
     return packed[None], None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from .branch_attention import kept_packed
 from .layout import Layout
 
 CPU_SLICE_ELEMENTS = 1 << 24
@@ -116,7 +117,7 @@ def target_logprobs(model: Any, plain_head: bool, layout: Layout, temperature: f
 
 def target_states(model: Any, layout: Layout) -> torch.Tensor:
     """The hidden state that predicts each target, `[n, H]`."""
-    with half_precision(model):
+    with half_precision(model), kept_packed(not model.is_gradient_checkpointing):
         hidden = model.base_model(**layout.inputs, use_cache=False).last_hidden_state
     return hidden.flatten(0, 1).index_select(0, layout.predictors)
 

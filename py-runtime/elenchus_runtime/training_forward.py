@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from types import MethodType
 from typing import Any
 
-from peft.tuners.lora.layer import Linear as LoraLayer
+from . import gated_mlp
+from .projection import LoraLayer, adapted_linear
 
-from . import lora_linear
-
-_FORWARDS: Mapping[type, Callable[..., Any]] = {LoraLayer: lora_linear.forward}
+_FORWARDS: Mapping[type, Callable[..., Any]] = {
+    LoraLayer: adapted_linear,
+    **dict.fromkeys(gated_mlp.KINDS, gated_mlp.forward),
+}
 
 
 def install(model: Any) -> None:

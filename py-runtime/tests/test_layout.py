@@ -12,6 +12,7 @@ import torch
 from conftest import lora, make_tokenizer
 from families import NATIVE, OTHERS, write_family
 
+from elenchus_runtime import training_forward
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.branch_attention import counted_calls
 from elenchus_runtime.layout import groups, pad, padded_batches, share, shared_batches, tokens_read
@@ -234,11 +235,12 @@ def test_half_precision_models_share_too(base: Base) -> None:
 
 
 def test_adapters_of_half_precision_models_are_multiplied_in_half_precision(base: Base) -> None:
-    """And their gradients are fp32, and those of fp32 arithmetic up to bf16's rounding."""
+    """By PEFT too; and their gradients are fp32, and those of fp32 arithmetic up to bf16's rounding."""
     base.model.to(torch.bfloat16)
     adapters = Adapters(base)
     adapters.create(lora('p'))
     parameters = adapters.train('p')
+    training_forward.remove(base.model)
     with torch.no_grad():
         for parameter in parameters.values():
             parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
