@@ -135,7 +135,7 @@ export function trainingMemory(shape: Shape, device: Device, load: TrainingLoad)
   // What is trained is held in fp32 whatever the base is; half precision is refused.
   const size = 4
   const targets = tokens * load.targetShare
-  const perLayer = savedPerToken(shape, device, trained, load.attended)
+  const perLayer = savedPerToken(shape, device, trained)
   const slice = sliceElements(kind, targets, shape.vocabulary)
   const shards = trained === 'all' ? (load.shards ?? 1) : 1
   // Whole for the passes, and the rank's own part of them (`sharding.py`).
@@ -146,8 +146,7 @@ export function trainingMemory(shape: Shape, device: Device, load: TrainingLoad)
     adapters: trained === 'all' ? 0 : (load.reference ? 2 : 1) * count * 4,
     gradients: count * size * wholeAndShard,
     optimizer: (2 * count * size) / shards,
-    // What is kept, and the slopes of one block on the way back.
-    activations: tokens * (kept + bytes * 3 * shape.intermediate),
+    activations: tokens * (kept + remadePerToken(shape, bytes, load.attended)),
     // A slice of logits in the model's type and in fp32; hidden states of the targets, their slopes and gradient.
     logits: slice * ((bytes === 4 ? 4 : 8) + (load.entropies ? 4 : 0)) + targets * shape.hidden * 3 * bytes,
     runtime: RUNTIME_BYTES[kind],
@@ -175,18 +174,25 @@ export function reinforcementMemory(
 }
 
 /** Bytes per token that one block keeps for its backward pass. */
-function savedPerToken(shape: Shape, { kind, bytes }: Device, trained: Trained, attended: number): number {
+function savedPerToken(shape: Shape, { kind, bytes }: Device, trained: Trained): number {
   const { hidden, heads, kvHeads, headDim, intermediate } = shape
   const [query, keys] = [heads * headDim, kvHeads * headDim]
   // Two norms, each with its input and its output. On a GPU they are one kernel (`norms.py`); elsewhere their input is
   // kept in fp32 and, where their weights are trained, the normalised value too.
   const norms = 2 * hidden * (kind === 'gpu' ? 2 * bytes : 4 + bytes + (trained === 'all' ? bytes : 0))
-  // Queries, keys, values and what comes of them, where they are attended to; the latter again for each token.
-  const attention = bytes * (attended * (2 * query + 2 * keys) + query)
-  // Gate, its activation, up and their product.
-  const mlp = bytes * 4 * intermediate
+  // Queries, keys, values and what comes of them, once per token read however many rows it is in.
+  const attention = bytes * (2 * query + 2 * keys)
+  // Gate and up.
+  const mlp = bytes * 2 * intermediate
   const adapters = trained === 'all' ? 0 : 7 * trained.rank * bytes
   return norms + attention + mlp + adapters
+}
+
+/** Bytes per token that one block makes again in its backward pass, and the slopes beside it. */
+function remadePerToken(shape: Shape, bytes: number, attended: number): number {
+  const { heads, kvHeads, headDim, intermediate } = shape
+  // In its MLP; in its attention, whose rows are spread out again.
+  return bytes * Math.max(3 * intermediate, attended * 4 * (heads + kvHeads) * headDim)
 }
 
 /** Logits held at once: whole rows of them. */
