@@ -63,15 +63,12 @@ export function planOak(config: OakConfig, placement: Placement): PlannedStage[]
   )
   const problems = Math.min(config.traces.num_problems ?? counts.train, counts.train)
   const samples = config.traces.samples_per_problem
+  const combinations = config.preferences.mode === 'best-vs-rest' ? samples - 1 : pairsAmong(samples)
+  const pairs = Math.min(config.preferences.max_pairs_per_problem, combinations)
   for (let iteration = 1; iteration <= config.iterations; iteration++) {
     stages.push(
       plan.sample(`iter${iteration}/traces`, 'problems', problems, samples, config.traces, rank),
-      plan.dpo(
-        `iter${iteration}/dpo`,
-        problems,
-        Math.min(config.preferences.max_pairs_per_problem, samples - 1),
-        config.dpo,
-      ),
+      plan.dpo(`iter${iteration}/dpo`, problems, { pairs, completions: samples }, config.dpo),
       evaluation(`evaluation/iter${iteration}`),
     )
   }
@@ -95,17 +92,42 @@ export function planAbel(config: AbelConfig, placement: Placement): PlannedStage
   const stages = tinyStages(config.model, plan)
   const answers = ppo.group_size ?? (ppo.algorithm === 'ppo' ? 1 : 8)
   const questions = Math.min(rollouts.n_samples ?? counts.train, counts.train)
-  const perQuestion = Math.min(config.preferences.max_pairs_per_question, rollouts.arms)
+  // Right against wrong, and right against right: any two of a question's answers but two wrong ones.
+  const pairs = Math.min(config.preferences.max_pairs_per_question, pairsAmong(rollouts.arms))
   stages.push(
     evaluation('evaluation/base'),
     plan.ppo('ppo', ppo.n_samples, answers, ppo),
     evaluation('evaluation/ppo'),
     plan.sample('rollouts', 'questions', questions, rollouts.arms, rollouts, rank),
     { stage: 'preferences', work: `pairs of ${count(questions)} questions`, memory: null, seconds: 0 },
-    plan.dpo('dpo', questions, perQuestion, dpo),
+    plan.dpo('dpo', questions, { pairs, completions: rollouts.arms }, dpo),
     evaluation('evaluation/dpo'),
   )
   return stages
+}
+
+function pairsAmong(completions: number): number {
+  return (completions * (completions - 1)) / 2
+}
+
+/** Optimiser steps as the stages count them (`training/batches.ts`): an epoch's last batch may be smaller. */
+function stepsOver(
+  items: number,
+  batch: number,
+  { num_epochs: epochs, max_steps: most }: Pick<OptimisationConfig, 'num_epochs' | 'max_steps'>,
+): number {
+  return most ?? Math.max(1, Math.ceil(Math.ceil(items / batch) * epochs))
+}
+
+/** What a training stage reads, with its batch as all workers together take it. */
+interface ReadLoad {
+  /** Of the rank that has most of a batch. */
+  readonly batchTokens: number
+  /** Of all steps and ranks. */
+  readonly tokens: number
+  readonly scored: number
+  /** Completions that share a prompt. */
+  readonly perPrompt: number
 }
 
 function tinyStages(model: OakConfig['model'], plan: Planner): PlannedStage[] {
@@ -132,19 +154,15 @@ function planner({ shape, speed, devices, lengths, sharded = false, ...placement
   const trained = (lora: { readonly rank: number } | null): Trained =>
     lora === null ? 'all' : { rank: lora.rank }
   const perSample = lengths.prompt + lengths.completion
+  /** Of things dealt out to the devices, the most that one has. */
+  const share = (things: number): number => Math.ceil(things / devices)
 
   function training(
     config: Pick<OptimisationConfig, 'micro_batch_tokens' | 'gradient_checkpointing'> & {
       readonly max_length?: number
     },
     lora: { readonly rank: number } | null,
-    load: {
-      readonly batchTokens: number
-      readonly tokens: number
-      readonly scored: number
-      /** Completions that share a prompt; 1 if absent. */
-      readonly perPrompt?: number
-    },
+    load: ReadLoad,
   ): Pick<PlannedStage, 'memory' | 'seconds'> {
     if (shape === null) return { memory: null, seconds: null }
     const weights = trained(lora)
@@ -155,14 +173,14 @@ function planner({ shape, speed, devices, lengths, sharded = false, ...placement
   function trainingLoad(
     config: Pick<OptimisationConfig, 'micro_batch_tokens' | 'gradient_checkpointing'>,
     lora: { readonly rank: number } | null,
-    load: { readonly batchTokens: number; readonly scored: number; readonly perPrompt?: number },
+    load: Omit<ReadLoad, 'tokens'>,
   ): Omit<TrainingLoad, 'entropies'> {
     const { prompt, completion } = lengths
-    const each = load.perPrompt ?? 1
+    const each = load.perPrompt
     const read = prompt + each * completion
     return {
       trained: trained(lora),
-      batchTokens: load.batchTokens / devices,
+      batchTokens: load.batchTokens,
       microBatchTokens: config.micro_batch_tokens,
       checkpointing: config.gradient_checkpointing,
       targetShare: (each * completion) / read,
@@ -184,14 +202,22 @@ function planner({ shape, speed, devices, lengths, sharded = false, ...placement
     ): PlannedStage {
       const work = `${count(items)} ${unit}${samples === 1 ? '' : ` x ${samples} samples`}`
       if (shape === null) return { stage, work, memory: null, seconds: null }
-      const load = { promptTokens: lengths.prompt, sequences: items * samples }
-      const newTokens = config.max_new_tokens
-      const memory = generationMemory(shape, device, { ...load, newTokens, samples, adapterRank })
+      const promptTokens = lengths.prompt
+      const load = {
+        promptTokens,
+        // Samples of a prompt stay together.
+        sequences: share(items) * samples,
+        newTokens: config.max_new_tokens,
+        samples,
+        adapterRank,
+      }
+      const memory = generationMemory(shape, device, load)
       const times = {
-        ...load,
+        promptTokens,
+        sequences: items * samples,
         newTokens: lengths.completion,
         prompts: items,
-        slots: slotsOf(shape, device, { ...load, newTokens, samples, adapterRank }),
+        slots: slotsOf(shape, device, load),
         bytes: device.bytes,
         devices,
       }
@@ -204,24 +230,35 @@ function planner({ shape, speed, devices, lengths, sharded = false, ...placement
       config: OptimisationConfig,
       lora: { readonly rank: number } | null,
     ): PlannedStage {
-      const batch = config.batch_size * config.gradient_accumulation_steps * devices
-      const steps = config.max_steps ?? Math.ceil((items * config.num_epochs) / batch)
+      const batch = config.batch_size * config.gradient_accumulation_steps
+      const steps = stepsOver(items, batch, config)
       const work = `${count(steps)} steps of ${batch} ${unit}`
-      const load = { batchTokens: batch * perSample, tokens: steps * batch * perSample, scored: 0 }
+      const load = {
+        batchTokens: share(batch) * perSample,
+        tokens: steps * batch * perSample,
+        scored: 0,
+        perPrompt: 1,
+      }
       return { stage, work, ...training(config, lora, load) }
     },
     /** Pairs are not known before the traces are: the most that may come, which is seldom reached. */
-    dpo(stage: string, items: number, pairsEach: number, config: DpoConfig): PlannedStage {
-      const batch = config.batch_size * config.gradient_accumulation_steps * devices
-      const most = Math.ceil((items * pairsEach * config.num_epochs) / batch)
-      const steps = config.max_steps ?? most
+    dpo(
+      stage: string,
+      items: number,
+      each: { readonly pairs: number; readonly completions: number },
+      config: DpoConfig,
+    ): PlannedStage {
+      const batch = config.batch_size * config.gradient_accumulation_steps
+      const steps = stepsOver(items * each.pairs, batch, config)
       const work = `${config.max_steps === undefined ? 'at most ' : ''}${count(steps)} steps of ${batch} pairs`
       // A pair has two completions; with several pairs of a question they are shared, which is not counted on.
-      const batchTokens = batch * (lengths.prompt + 2 * lengths.completion)
+      const perPair = lengths.prompt + 2 * lengths.completion
+      // A question's pairs are never on two ranks.
+      const ofOne = Math.min(each.completions, 2 * Math.min(each.pairs, batch))
       const load = {
-        batchTokens,
-        tokens: steps * batchTokens,
-        scored: items * pairsEach * 2 * lengths.completion,
+        batchTokens: Math.max(share(batch) * perPair, lengths.prompt + ofOne * lengths.completion),
+        tokens: steps * batch * perPair,
+        scored: items * Math.min(each.completions, 2 * each.pairs) * lengths.completion,
         perPrompt: 2,
       }
       return { stage, work, ...training(config, config.lora, load) }
@@ -230,10 +267,12 @@ function planner({ shape, speed, devices, lengths, sharded = false, ...placement
       const iterations = Math.ceil(questions / config.batch_size)
       const work = `${count(iterations)} iterations of ${config.batch_size} questions x ${answers} answers`
       const samples = questions * answers
-      const each = Math.min(answers, config.mini_batch_size)
+      // Answers are dealt to the ranks one by one; those of a question that meet on one share its prompt there.
+      const rows = share(Math.min(config.mini_batch_size, config.batch_size * answers))
+      const each = Math.min(answers, rows)
       const perPrompt = lengths.prompt + each * lengths.completion
       const load = {
-        batchTokens: (Math.min(config.mini_batch_size, config.batch_size * answers) / each) * perPrompt,
+        batchTokens: (rows / each) * perPrompt,
         tokens: ((samples * config.num_epochs) / each) * perPrompt,
         scored: 2 * samples * perSample,
         perPrompt: each,
@@ -252,7 +291,7 @@ function planner({ shape, speed, devices, lengths, sharded = false, ...placement
         shape,
         device,
         {
-          sequences: config.batch_size * answers,
+          sequences: share(config.batch_size) * answers,
           promptTokens: lengths.prompt,
           newTokens: config.max_new_tokens,
           samples: answers,

@@ -20,6 +20,7 @@ import {
   shapeOfConfig,
   type Shape,
 } from '../../src/plan/shape.ts'
+import { totalSteps } from '../../src/training/batches.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const shapeOf = (name: string): Shape => {
@@ -200,6 +201,49 @@ describe('a plan', () => {
       )
     },
   )
+
+  test('a batch is shared by the devices, not multiplied by them', async () => {
+    const dpo = async (gpus: string) =>
+      (await plan('abel', `backend.gpus=${gpus}`)).stages.find(({ stage }) => stage === 'dpo')
+    const [one, eight] = [await dpo('[0]'), await dpo('[0,1,2,3,4,5,6,7]')]
+    // 500 questions x min(16, 8 x 7 / 2) pairs: 32 in a step, as 4 x 8 is set, on however many devices.
+    expect(one?.work).toBe('at most 250 steps of 32 pairs')
+    expect(eight?.work).toBe(one?.work)
+    expect(eight?.memory?.total).toBeLessThan(one?.memory?.total ?? 0)
+    expect((eight?.seconds ?? 0) * 8).toBeCloseTo(one?.seconds ?? 0)
+  })
+
+  test('steps of demonstrations are those that SFT takes', async () => {
+    // 1,500 are assumed without the files; the last batch of an epoch is smaller.
+    const steps = totalSteps(1500, 28, { num_epochs: 1.5 })
+    for (const gpus of ['[0]', '[0,1,2,3]']) {
+      const { stages } = await plan(
+        'oak',
+        'sft.batch_size=4',
+        'sft.gradient_accumulation_steps=7',
+        'sft.num_epochs=1.5',
+        `backend.gpus=${gpus}`,
+      )
+      expect(stages.find(({ stage }) => stage === 'sft')?.work).toBe(`${steps} steps of 28 demonstrations`)
+    }
+  })
+
+  test.each([
+    ['best-vs-rest', 4, 3],
+    ['all', 4, 6],
+    ['step', 8, 16],
+  ])('pairs of mode %s among %i samples: at most %i', async (mode, samples, pairs) => {
+    const { stages } = await plan(
+      'oak',
+      `preferences.mode=${mode}`,
+      'preferences.max_pairs_per_problem=16',
+      `traces.samples_per_problem=${samples}`,
+      'dpo.batch_size=1',
+      'dpo.gradient_accumulation_steps=1',
+    )
+    const steps = (1500 * pairs).toLocaleString('en-US')
+    expect(stages.find(({ stage }) => stage === 'iter1/dpo')?.work).toBe(`at most ${steps} steps of 1 pairs`)
+  })
 
   test('more devices are faster, and the samples are counted', async () => {
     const time = async (gpus: string) =>
