@@ -129,6 +129,7 @@ class Adapters:
 
     def drop(self, name: str) -> None:
         self.require(name)
+        self._base.watch.forget()
         self._peft.delete_adapter(name)
         self._frozen.discard(name)
         self._folders.pop(name, None)
@@ -206,6 +207,7 @@ class Adapters:
             )
         if name in self.names:
             raise WorkerError('bad_request', f'There is an adapter {name!r} already; drop it first.')
+        self._base.watch.forget()
         try:
             if self._peft is None:
                 self._peft = PeftModel(self._base.model, config, adapter_name=name)

@@ -1,4 +1,5 @@
-"""After every change of weights the engine's first completions are scored by the kernel that trains.
+"""After every change of weights the engine's first completions are scored by the kernel that trains, forward
+pass included.
 
 A decoder that kept anything of the adapter before would report log-probabilities of another policy, and
 training would go on silently with wrong ratios.
@@ -12,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from . import training_forward
 from .completion import Completion
 from .errors import WorkerError
 from .job import Job
+from .logprobs import target_states
 from .models import Base
 from .plan import Plan
 from .rows import completion_row
@@ -58,13 +61,14 @@ def check(base: Base, model: Any, plan: Plan, prompt: list[int], completion: Com
 def _score(
     base: Base, model: Any, plan: Plan, prompt: list[int], ids: list[int], job: Job
 ) -> npt.NDArray[np.float32]:
-    if plan.temperature == 0 or plan.top_p >= 1:
-        quiet: Any = _Quiet(job)
-        row = completion_row(prompt, ids)
-        return score_rows(base, model, [row], plan.temperature or 1.0, len(row.ids), quiet)[0]
-    # The kernel knows no top-p.
-    inputs = torch.tensor([[*prompt, *ids[:-1]]], device=base.device)
-    logits = model(input_ids=inputs, use_cache=False).logits[0, len(prompt) - 1 :]
+    row = completion_row(prompt, ids)
+    with training_forward.installed(model):
+        if plan.temperature == 0 or plan.top_p >= 1:
+            quiet: Any = _Quiet(job)
+            return score_rows(base, model, [row], plan.temperature or 1.0, len(row.ids), quiet)[0]
+        # The kernel knows no top-p.
+        hidden = target_states(model, base.lay_out([row]))
+    logits = hidden @ model.get_output_embeddings().weight.T
     tokens = torch.tensor(ids, device=base.device)
     return logprobs_of(tokens, logits, plan.temperature, plan.top_p).cpu().numpy()
 

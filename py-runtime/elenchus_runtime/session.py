@@ -230,6 +230,7 @@ class Session:
         must_move = self._must_move and spec.learning_rate > 0 and not idle
         before = guards.checksums(self._live) if must_move else None
         critic_rate = spec.batch.value_learning_rate if isinstance(spec.batch, PpoBatch) else 0.0
+        self._base.watch.forget()
         self._optimiser.step(spec.learning_rate, critic_rate)
         self._clear()
         if self._sharded is not None and self._collective is not None:
@@ -363,6 +364,7 @@ class Session:
                 f'{path} was written by another session ({state.algorithm}, seed {state.seed}).',
                 hint='Restore the settings of the run that wrote it, or start anew.',
             )
+        self._base.watch.forget()
         with torch.no_grad():
             for plain, weight in stored.weights.items():
                 self._parameters[names[plain]].copy_(self._part(weight, names[plain]))

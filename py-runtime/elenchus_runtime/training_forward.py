@@ -6,7 +6,8 @@ layer's own forward. Generation uses the stock model, so that there is always so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MethodType
 from typing import Any
 
@@ -30,3 +31,13 @@ def remove(model: Any) -> None:
     for module in model.modules():
         if type(module) in _FORWARDS:
             vars(module).pop('forward', None)
+
+
+@contextmanager
+def installed(model: Any) -> Iterator[None]:
+    """For a score amid a generation, whose prompts are read by the stock model."""
+    install(model)
+    try:
+        yield
+    finally:
+        remove(model)

@@ -23,9 +23,12 @@ class Watch:
         self._seen = state
 
     def forget(self) -> None:
+        """Whoever writes weights says so: a fused optimiser leaves no trace in `_version`, and new weights may
+        lie where old ones lay.
+        """
         self._seen = None
 
 
 def _versions(model: Any) -> tuple[int, ...]:
-    """Changes whenever a weight is written in place or replaced."""
+    """Changes where a weight is replaced, or written by an operation that counts."""
     return tuple(number for weight in model.parameters() for number in (weight.data_ptr(), weight._version))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,15 @@ from conftest import lora, make_tokenizer
 from families import NATIVE, write_family
 from jobs import RecordingJob
 from test_generate import request, run, scored, texts
+from training import begin, dpo_batch, dpo_blobs, sft_batch, take
 
-from elenchus_runtime import canary, decode_graphs, decoder, lean_decoder, lean_weights
+from elenchus_runtime import canary, decode_graphs, decoder, lean_decoder, lean_weights, watch
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.decode_graphs import EAGER_RUNS, StepGraphs
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.generate import generate
 from elenchus_runtime.models import Base, load_base
+from elenchus_runtime.projection import LoraLayer
 from elenchus_runtime.protocol import ModelLoad
 
 
@@ -227,11 +230,68 @@ def test_the_canary_is_due_after_every_change_and_only_then(base: Base, adapters
     assert base.watch.due <= 0
     base.watch.note(adapters.use(None), None)
     assert base.watch.due > 0
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[type]:
+    """One entry per completion that the canary scores: the kind of forward of the adapted layers."""
+    found: list[type] = []
+    true = canary.score_rows
+
+    def noting(base: Base, model: Any, *rest: Any) -> Any:
+        (layer, *_) = (part for part in model.modules() if isinstance(part, LoraLayer))
+        found.append(type(vars(layer).get('forward')))
+        return true(base, model, *rest)
+
+    monkeypatch.setattr(canary, 'score_rows', noting)
+    return found
+
+
+@pytest.mark.parametrize('algorithm', ['sft', 'dpo'])
+def test_the_canary_looks_after_every_optimiser_step(
+    base: Base, adapters: Adapters, algorithm: str, looks: list[type], tmp_path: Path
+) -> None:
+    """With the session's own optimiser, which is fused: it leaves no trace in a tensor's version."""
+    adapters.create(lora('a'))
+    session = begin(base, adapters, 'a', algorithm=algorithm)
+    batch, blobs = (sft_batch(), {}) if algorithm == 'sft' else (dpo_batch(), dpo_blobs(base))
     run(base, request(range(6), policy='a'), adapters)
-    with torch.no_grad():
-        next(iter(adapters.train('a').values())).mul_(1.01)
-    base.watch.note(adapters.use('a'), 'a')
-    assert base.watch.due > 0
+    for step in (1, 2, 3):
+        looks.clear()
+        take(session, step, batch, blobs)
+        for expected in (True, False):
+            looks.clear()
+            run(base, request(range(6), policy='a'), adapters)
+            assert bool(looks) == expected
+    session.save(str(tmp_path / 'c'), None)
+    session.load(str(tmp_path / 'c'))
+    run(base, request(range(6), policy='a'), adapters)
+    assert looks
+
+
+def test_the_canary_looks_at_an_adapter_that_came_in_place_of_another(
+    base: Base, adapters: Adapters, looks: list[type], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the same name, in the same memory."""
+    monkeypatch.setattr(watch, '_versions', lambda model: ())
+    adapters.create(lora('a'))
+    adapters.save('a', str(tmp_path / 'a'))
+    run(base, request(range(6), policy='a'), adapters)
+    adapters.drop('a')
+    adapters.load('a', str(tmp_path / 'a'), trainable=True)
+    looks.clear()
+    run(base, request(range(6), policy='a'), adapters)
+    assert looks
+
+
+def test_the_canary_scores_with_the_forward_that_trains_and_takes_it_away_again(
+    base: Base, adapters: Adapters, looks: list[type]
+) -> None:
+    trained(adapters, 'a')
+    run(base, request(range(6), policy='a'), adapters)
+    assert looks
+    assert set(looks) == {MethodType}
+    assert not any('forward' in vars(part) for part in base.model.modules())
 
 
 @pytest.mark.parametrize('off', [0.5, float('nan')])
