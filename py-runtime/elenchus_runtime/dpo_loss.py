@@ -59,6 +59,7 @@ def preference_loss(
         'rejected_logp': sums[pairs.rejected].mean(),
         'nll': nll.mean(),
         'reference_gap': (sums - pairs.reference).abs().max(),
+        'reference_gap_per_token': ((sums - pairs.reference).abs() / pairs.lengths).mean(),
     }
     return loss, {name: float(value.detach()) for name, value in metrics.items()}
 

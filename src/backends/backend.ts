@@ -208,6 +208,10 @@ export interface StepResult {
   readonly gradNorm: number
   readonly tokens: number
   readonly truncated: number
+  /**
+   * Of DPO `reference_gap` (largest |log-probability - reference| of a sequence, nats) and `reference_gap_per_token` (mean
+   * over sequences of that per token): the first step fails without them.
+   */
   readonly metrics: Readonly<Record<string, number>>
 }
 

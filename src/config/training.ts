@@ -133,6 +133,12 @@ export type PreferencesConfig = z.infer<typeof preferencesSchema>
 
 export const dpoSchema = z.strictObject({
   ...optimisationShape,
+  batching: z
+    .enum(['questions', 'pairs'])
+    .default('questions')
+    .describe(
+      'What is shuffled into optimiser steps: questions with all their pairs, whose prompt and trajectories a step reads once; or single pairs, as TRL does, which reads several times as many tokens.',
+    ),
   beta: z.number().positive().default(0.1),
   loss: z.enum(['sigmoid', 'ipo', 'hinge', 'robust']).default('sigmoid'),
   label_smoothing: z.number().min(0).lt(0.5).default(0),

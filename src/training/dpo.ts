@@ -6,13 +6,13 @@ import { runStage, type Timed, type Untimed } from '../backends/run-stage.ts'
 import { ElenchusError } from '../errors.ts'
 import type { PreferencePair } from '../preferences/pair.ts'
 import { writeConfigAtomic, writeJsonAtomic } from '../runs/atomic.ts'
-import { batchesOf, totalSteps } from './batches.ts'
+import { batchesOf, groupedBatchesOf, totalSteps } from './batches.ts'
 import { runTrainingLoop } from './loop.ts'
 import type { TrainingOutcome } from './loop.ts'
 import { trainWithRecovery } from './recovery.ts'
 import { referenceScores } from './reference-scores.ts'
 import { loraOf, MEMORY_ONLY, optimizerOf, pick } from './settings.ts'
-import { buildPairGraph } from './pair-graph.ts'
+import { buildPairGraph, pairsByQuestion } from './pair-graph.ts'
 import type { PairGraph } from './pair-graph.ts'
 
 export interface DpoInput {
@@ -93,7 +93,11 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
         ...(context.signal && { signal: context.signal }),
       }
       const perStep = config.batch_size * config.gradient_accumulation_steps
-      const pairsOf = batchesOf(kept.length, perStep, seed)
+      const pairsOf =
+        config.batching === 'questions'
+          ? groupedBatchesOf(pairsByQuestion(graph), perStep, seed)
+          : batchesOf(kept.length, perStep, seed)
+      const { dtype } = await context.backend.info()
       const summary = await trainWithRecovery(
         context,
         { stage, dir: input.dir },
@@ -106,7 +110,7 @@ export async function runDpo(context: StageContext, input: DpoInput): Promise<Dp
             config,
             total: totalSteps(kept.length, perStep, config),
             batchAt: (step) => dpoBatch(graph, reference.sums, pairsOf(step), config),
-            guardFirstStep: (result) => guardReference(result, config, stage),
+            guardFirstStep: (result) => guardReference(result, config, stage, dtype),
             events: context.events,
             signal: context.signal,
           })
@@ -175,15 +179,26 @@ function dpoBatch(
   }
 }
 
+/** Of fp32: the largest difference of a sequence's log-probability, in nats; rounding stays below a tenth of it. */
+const FLOAT32_GAP = 0.01
+/** Of half precision, whose kernels differ by the shape of a batch: the mean difference per token, in nats. */
+const HALF_GAP_PER_TOKEN = 0.02
+
 /** Policy and reference are the same weights at step 1, so every log-ratio must be 0 and the sigmoid loss ln 2. */
-function guardReference(result: StepResult, config: DpoConfig, stage: string): void {
-  const gap = result.metrics['reference_gap']
-  if (gap === undefined || config.lora.dropout > 0) return
-  // Mean absolute difference of sequence log-probabilities, in nats; bf16 kernels differ by batch shape.
-  const tolerance = 0.5
-  if (Math.abs(gap) <= tolerance) return
+function guardReference(
+  { metrics, loss }: StepResult,
+  config: DpoConfig,
+  stage: string,
+  dtype: string | undefined,
+): void {
+  // With dropout the policy differs from itself.
+  if (config.lora.dropout > 0) return
+  const exact = dtype === 'float32'
+  const found = metrics[exact ? 'reference_gap' : 'reference_gap_per_token']
+  const limit = exact ? FLOAT32_GAP : HALF_GAP_PER_TOKEN
+  if (found !== undefined && found <= limit) return
   throw new ElenchusError(
     'guard_failed',
-    `${stage}: at the first step policy and reference differ by ${gap.toFixed(4)} nats per sequence (loss ${result.loss.toFixed(4)}, expected ln 2 = 0.6931 for the sigmoid loss). The reference does not belong to this policy.`,
+    `${stage}: at the first step ${exact ? 'the largest difference between policy and reference, in nats per sequence,' : 'the mean difference between policy and reference, in nats per token,'} is ${found ?? 'missing'}, at most ${limit} is rounding (loss ${loss.toFixed(4)}, expected ln 2 = 0.6931 for the sigmoid loss). The reference does not belong to this policy.`,
   )
 }

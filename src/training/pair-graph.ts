@@ -33,3 +33,18 @@ export function buildPairGraph(pairs: readonly PreferencePair[]): PairGraph {
   })
   return { trajectories, edges }
 }
+
+/**
+ * Indices of the pairs of each prompt. Pairs of one chosen side follow each other, so that a part of them names few
+ * trajectories.
+ */
+export function pairsByQuestion({ trajectories, edges }: PairGraph): readonly (readonly number[])[] {
+  const questions = new Map<string, number[]>()
+  for (const [index, { chosen }] of edges.entries()) {
+    const { prompt } = trajectories[chosen]!
+    const pairs = questions.get(prompt)
+    if (pairs === undefined) questions.set(prompt, [index])
+    else pairs.push(index)
+  }
+  return [...questions.values()].map((pairs) => pairs.sort((a, b) => edges[a]!.chosen - edges[b]!.chosen))
+}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { PreferencePair } from '../../src/preferences/pair.ts'
-import { buildPairGraph } from '../../src/training/pair-graph.ts'
+import { buildPairGraph, pairsByQuestion } from '../../src/training/pair-graph.ts'
 
 const pair = (prompt: string, chosen: number[], rejected: number[]): PreferencePair => ({
   problem_id: 'p',
@@ -34,4 +34,15 @@ test('each distinct trajectory stands once; the same ids after another prompt ar
 test('a pair without ids is an error that names it', () => {
   const { chosen_ids: _c, rejected_ids: _r, ...bare } = pair('A', [1], [2])
   expect(() => buildPairGraph([pair('A', [1], [2]), bare])).toThrow(/Pair 2 has no token ids/)
+})
+
+test('the pairs of a prompt are one question, and those of one chosen side follow each other', () => {
+  const graph = buildPairGraph([
+    pair('A', [1], [3]),
+    pair('B', [1], [3]),
+    pair('A', [2], [3]),
+    pair('A', [1], [4]),
+    pair('A', [2], [4]),
+  ])
+  expect(pairsByQuestion(graph)).toEqual([[0, 3, 2, 4], [1]])
 })
