@@ -19,6 +19,8 @@ const STEPS = Math.ceil((QUESTIONS * 12) / 32)
 const [CORRECT, WRONG] = [2, 6]
 const [PROMPT_TOKENS, COMPLETION_TOKENS] = [100, 150]
 
+const completion = (number: number): number[] => Array.from({ length: COMPLETION_TOKENS }, () => number)
+
 /** Of each question every correct completion against every wrong one: 12. */
 const PAIRS: readonly PreferencePair[] = Array.from({ length: QUESTIONS }, (_, question) =>
   Array.from({ length: CORRECT * WRONG }, (_, pair) => ({
@@ -27,8 +29,8 @@ const PAIRS: readonly PreferencePair[] = Array.from({ length: QUESTIONS }, (_, q
     prompt_tokens: PROMPT_TOKENS,
     chosen: '',
     rejected: '',
-    chosen_ids: new Array<number>(COMPLETION_TOKENS).fill(Math.floor(pair / WRONG)),
-    rejected_ids: new Array<number>(COMPLETION_TOKENS).fill(CORRECT + (pair % WRONG)),
+    chosen_ids: completion(Math.floor(pair / WRONG)),
+    rejected_ids: completion(CORRECT + (pair % WRONG)),
     chosen_score: 1,
     rejected_score: 0,
     margin: 1,
