@@ -1,7 +1,7 @@
 import { ElenchusError } from '../errors.ts'
 import { type Label, LABELS } from '../logic/truth.ts'
 import { type EvaluatedTrace, groupByProblem, type ProblemTraces } from './metrics-record.ts'
-import { bootstrapMean, clusterOf } from './statistics-bootstrap.ts'
+import { bootstrapMean, bootstrapMeans, clusterOf, type Cluster } from './statistics-bootstrap.ts'
 import { majorityVote } from './statistics-sampling.ts'
 import { type Estimate, wilson } from './statistics.ts'
 
@@ -72,15 +72,16 @@ export function computeMetrics(
   const all = problems.flatMap((problem) => problem.traces)
   const judged = problems.filter((problem) => problem.status === 'judged')
   const unknown = judged.filter((problem) => problem.label === 'UNKNOWN')
-  const mean = (value: (trace: EvaluatedTrace) => number): Estimate =>
-    bootstrapMean(
-      problems.map((problem) => clusterOf(problem.traces.map(value))),
-      { seed },
-    )
+  const over = (value: (trace: EvaluatedTrace) => number): Cluster[] =>
+    problems.map((problem) => clusterOf(problem.traces.map(value)))
+  const [stepsPerTrace, tokensPerTrace] = bootstrapMeans(
+    [over((trace) => trace.total_step_count), over((trace) => trace.num_tokens)],
+    { seed },
+  )
   return {
     ...rowOf(problems, seed),
-    steps_per_trace: mean((trace) => trace.total_step_count),
-    tokens_per_trace: mean((trace) => trace.num_tokens),
+    steps_per_trace: stepsPerTrace!,
+    tokens_per_trace: tokensPerTrace!,
     traces_without_steps: all.filter((trace) => trace.total_step_count === 0).length,
     finish_reasons: countOf(all.map((trace) => trace.finish_reason)),
     unknown:
@@ -120,13 +121,17 @@ function rowOf(problems: readonly ProblemTraces[], seed: number): MetricsRow {
     count: traces.reduce((sum, trace) => sum + trace.total_step_count, 0),
   }))
   const rates = judged.map(({ traces }) => clusterOf(traces.map((trace) => trace.validity_rate)))
+  // Without any step only the rate has a mean. Together they share their resamples.
+  const some = steps.some(({ count }) => count > 0)
+  const means = judged.length === 0 ? [] : bootstrapMeans(some ? [rates, steps] : [rates], { seed })
+  const [validityRate = null, stepValidity = null] = means
   const proved = (trace: EvaluatedTrace): boolean => trace.trace_valid && trace.warrant === 'proof'
   return {
     problems: problems.length,
     traces: problems.reduce((sum, { traces }) => sum + traces.length, 0),
     accuracy: share(problems, (trace) => trace.correct, seed),
-    step_validity: steps.some(({ count }) => count > 0) ? bootstrapMean(steps, { seed }) : null,
-    validity_rate: judged.length === 0 ? null : bootstrapMean(rates, { seed }),
+    step_validity: stepValidity,
+    validity_rate: validityRate,
     trace_validity: decided.length === 0 ? null : share(decided, proved, seed),
     warranted: judged.length === 0 ? null : share(judged, (trace) => trace.warranted, seed),
   }

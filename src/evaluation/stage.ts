@@ -5,7 +5,6 @@ import type { EvaluationConfig } from '../config/evaluation.ts'
 import type { Problem } from '../problems/problem.ts'
 import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
-import { readJsonl } from '../runs/jsonl.ts'
 import { collectTraces } from '../traces/collect.ts'
 import type { CollectOutcome } from '../traces/collect.ts'
 import { solverBaseline, type SolverBaseline } from './baselines.ts'
@@ -48,10 +47,10 @@ export async function runEvaluation(
       inputs: { problems: fingerprintJson(problems), policy: policy.fingerprint },
     },
     async (run) => {
-      const path = run.path(EVALUATION_FILE)
+      const records: EvaluatedTrace[] = []
       const outcome = await collectTraces(context.backend, {
         stage,
-        path,
+        path: run.path(EVALUATION_FILE),
         resume: run.state === 'resumed',
         problems,
         samplesPerProblem: config.samples_per_problem,
@@ -59,11 +58,11 @@ export async function runEvaluation(
         seed: input.seed,
         policy,
         asEvaluationRow: true,
+        // The texts are not kept.
+        onRecord: (record) => records.push(evaluatedTraceSchema.parse(record)),
         events: context.events,
         signal: context.signal,
       })
-      const records: EvaluatedTrace[] = []
-      for await (const record of readJsonl(path, evaluatedTraceSchema)) records.push(record)
       return {
         ...outcome,
         policy,

@@ -44,20 +44,11 @@ export function bootstrapMeans(
   lists: readonly (readonly Cluster[])[],
   options: BootstrapOptions = {},
 ): Estimate[] {
-  const statistics = lists.map((clusters): Statistic => {
-    const { sums, counts } = columns(clusters)
-    const value = (drawn: Uint32Array): number => {
-      let sum = 0
-      let count = 0
-      for (let i = 0; i < drawn.length; i++) {
-        const index = drawn[i]!
-        sum += sums[index]!
-        count += counts[index]!
-      }
-      return sum / count
-    }
-    return { n: clusters.length, value }
-  })
+  const statistics = lists.map((clusters): Statistic => ({
+    n: clusters.length,
+    columns: columnsOf(clusters),
+    value: (totals, at) => totals[at]! / totals[at + 1]!,
+  }))
   return bootstrap(statistics, options)
 }
 
@@ -79,51 +70,47 @@ export function bootstrapDifferences(
   lists: readonly (readonly { readonly a: Cluster; readonly b: Cluster }[])[],
   options: BootstrapOptions = {},
 ): Estimate[] {
-  const statistics = lists.map((pairs): Statistic => {
-    const a = columns(pairs.map((pair) => pair.a))
-    const b = columns(pairs.map((pair) => pair.b))
-    const value = (drawn: Uint32Array): number => {
-      let [sumA, countA, sumB, countB] = [0, 0, 0, 0]
-      for (let i = 0; i < drawn.length; i++) {
-        const index = drawn[i]!
-        sumA += a.sums[index]!
-        countA += a.counts[index]!
-        sumB += b.sums[index]!
-        countB += b.counts[index]!
-      }
-      return sumB / countB - sumA / countA
-    }
-    return { n: pairs.length, value }
-  })
+  const statistics = lists.map((pairs): Statistic => ({
+    n: pairs.length,
+    columns: [...columnsOf(pairs.map((pair) => pair.a)), ...columnsOf(pairs.map((pair) => pair.b))],
+    value: (totals, at) => totals[at + 2]! / totals[at + 3]! - totals[at]! / totals[at + 1]!,
+  }))
   return bootstrap(statistics, options)
 }
 
-/** What is resampled: `value` of the clusters with the given indices, of `n`. */
+/** What is resampled: `value` of the totals of `n` clusters' columns, which begin at place `at`. */
 interface Statistic {
   readonly n: number
-  readonly value: (drawn: Uint32Array) => number
+  readonly columns: readonly Float64Array[]
+  readonly value: (totals: Float64Array, at: number) => number
 }
 
-/** The clusters by column: resampling reads each of them thousands of times. */
-function columns(clusters: readonly Cluster[]): { sums: Float64Array; counts: Float64Array } {
-  return {
-    sums: Float64Array.from(clusters, (cluster) => cluster.sum),
-    counts: Float64Array.from(clusters, (cluster) => cluster.count),
-  }
+/** Sums and counts apart: resampling reads each of them thousands of times. */
+function columnsOf(clusters: readonly Cluster[]): [sums: Float64Array, counts: Float64Array] {
+  return [
+    Float64Array.from(clusters, (cluster) => cluster.sum),
+    Float64Array.from(clusters, (cluster) => cluster.count),
+  ]
 }
 
 function bootstrap(statistics: readonly Statistic[], options: BootstrapOptions): Estimate[] {
   const { seed = 0, resamples = 2000 } = options
-  const values = statistics.map(({ n, value }) => {
-    const all = value(Uint32Array.from({ length: n }, (_, index) => index))
+  const values = statistics.map(({ n, columns, value }) => {
+    const totals = new Float64Array(columns.length)
+    addUp(
+      columns,
+      Uint32Array.from({ length: n }, (_, index) => index),
+      totals,
+    )
+    const all = value(totals, 0)
     if (Number.isFinite(all)) return all
     throw new ElenchusError('internal', `bootstrap: ${n} clusters without a value have no mean.`)
   })
   const resampled = new Map<Statistic, Float64Array>()
   for (const n of new Set(statistics.map((statistic) => statistic.n).filter((size) => size > 1))) {
     const alike = statistics.filter((statistic) => statistic.n === n)
-    const columnsOf = resample(alike, n, new Rng(seed), resamples)
-    for (const [index, statistic] of alike.entries()) resampled.set(statistic, columnsOf[index]!.toSorted())
+    const found = resample(alike, n, new Rng(seed), resamples)
+    for (const [index, statistic] of alike.entries()) resampled.set(statistic, found[index]!.toSorted())
   }
   return statistics.map((statistic, index) => {
     const drawn = resampled.get(statistic)
@@ -141,16 +128,50 @@ function bootstrap(statistics: readonly Statistic[], options: BootstrapOptions):
 function resample(statistics: readonly Statistic[], n: number, rng: Rng, resamples: number): Float64Array[] {
   const found = statistics.map(() => new Float64Array(resamples))
   const done = statistics.map(() => 0)
+  const columns = statistics.flatMap((statistic) => statistic.columns)
+  const totals = new Float64Array(columns.length)
   const drawn = new Uint32Array(n)
   while (done.some((count) => count < resamples)) {
     for (let i = 0; i < n; i++) drawn[i] = rng.int(n)
-    for (const [index, { value }] of statistics.entries()) {
-      const of = value(drawn)
+    addUp(columns, drawn, totals)
+    let at = 0
+    for (const [index, statistic] of statistics.entries()) {
+      const value = statistic.value(totals, at)
+      at += statistic.columns.length
       // A resample of empty clusters only has no mean; another takes its place. (Beyond the end nothing is stored.)
-      if (Number.isFinite(of)) found[index]![done[index]!++] = of
+      if (Number.isFinite(value)) found[index]![done[index]!++] = value
     }
   }
   return found
+}
+
+/**
+ * Each column's sum over the drawn places, in their order. Four columns at a time: an addition waits for the one before
+ * it, and those of several sums wait together.
+ */
+function addUp(columns: readonly Float64Array[], drawn: Uint32Array, totals: Float64Array): void {
+  let column = 0
+  for (; column + 4 <= columns.length; column += 4) {
+    const [a, b, c, d] = [columns[column]!, columns[column + 1]!, columns[column + 2]!, columns[column + 3]!]
+    let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0]
+    for (let i = 0; i < drawn.length; i++) {
+      const place = drawn[i]!
+      sumA += a[place]!
+      sumB += b[place]!
+      sumC += c[place]!
+      sumD += d[place]!
+    }
+    totals[column] = sumA
+    totals[column + 1] = sumB
+    totals[column + 2] = sumC
+    totals[column + 3] = sumD
+  }
+  for (; column < columns.length; column++) {
+    const values = columns[column]!
+    let sum = 0
+    for (let i = 0; i < drawn.length; i++) sum += values[drawn[i]!]!
+    totals[column] = sum
+  }
 }
 
 /** Quantile of sorted values by linear interpolation (type 7 of Hyndman and Fan 1996, numpy's default). */

@@ -13,9 +13,9 @@ import type { Problem } from '../problems/problem.ts'
 import { renderProofPrompt } from '../prompts/proof.ts'
 import { deriveSeed } from '../random.ts'
 import type { EventSink } from '../runs/events.ts'
-import { JsonlWriter } from '../runs/jsonl.ts'
+import { JsonlWriter, readJsonl } from '../runs/jsonl.ts'
 import { OrderedWriter } from '../runs/ordered.ts'
-import type { JudgedTrace } from './record.ts'
+import { type JudgedTrace, type TraceRecord, traceRecordSchema } from './record.ts'
 import { type BackgroundJudge, openJudge } from './threaded-judge.ts'
 
 /** Generation ends with the CONCLUDE step: text after it does not exist. */
@@ -44,6 +44,11 @@ export interface CollectInput {
   readonly policy: PolicyRef
   /** Adds the fields by which evaluation rows are known: index, gold, prediction, output. */
   readonly asEvaluationRow?: boolean
+  /**
+   * Told every record of the file in its order, those of an earlier attempt included, when it is written: to read all
+   * back afterwards would hold up whoever comes next.
+   */
+  readonly onRecord: (record: TraceRecord) => void
   readonly events: EventSink
   readonly signal?: AbortSignal | undefined
 }
@@ -74,8 +79,15 @@ export async function collectTraces(backend: ModelBackend, input: CollectInput):
   }
   await using writer = await JsonlWriter.open(input.path, { resume: input.resume, misplaced })
   const done = writer.existing
+  if (done > 0) for await (const record of readJsonl(input.path, traceRecordSchema)) input.onRecord(record)
+  const sink = {
+    write: (record: TraceRecord): Promise<void> => {
+      input.onRecord(record)
+      return writer.write(record)
+    },
+  }
   // What overtakes a slow sample waits here. The requests of a call are fixed, so the bound is their number.
-  const ordered = new OrderedWriter(writer, { next: done, capacity: total })
+  const ordered = new OrderedWriter(sink, { next: done, capacity: total })
   const requests: GenerateRequest[] = []
   for (let index = done; index < total; index++) {
     const { problem, sample } = place(problems, samples, index)
@@ -172,7 +184,7 @@ function toRecord(
     readonly completion: Completion
     readonly judged: JudgedTrace
   },
-): Record<string, unknown> {
+): TraceRecord {
   const { index, problem, sample, completion, judged } = each
   return {
     problem_id: problem.problem_id,
@@ -200,7 +212,7 @@ function sampleSeed(input: CollectInput, problem: Problem, sample: number): numb
 }
 
 /** What the judge needs to judge the record again, where the problem has it. */
-function optionalFields(problem: Problem): Record<string, unknown> {
+function optionalFields(problem: Problem): Partial<TraceRecord> {
   const { depth, entailment, premises_fol, conclusion_fol } = problem
   return {
     ...(premises_fol && { premises_fol }),
@@ -211,7 +223,9 @@ function optionalFields(problem: Problem): Record<string, unknown> {
 }
 
 /** What the engine tells of a completion, in the words of a trace record. */
-function sampled(completion: Completion): Record<string, unknown> {
+function sampled(
+  completion: Completion,
+): Pick<TraceRecord, 'completion' | 'num_tokens' | 'finish_reason'> & Partial<TraceRecord> {
   return {
     completion: completion.text,
     ...(completion.ids && { completion_ids: [...completion.ids] }),

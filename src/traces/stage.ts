@@ -6,12 +6,9 @@ import type { Problem } from '../problems/problem.ts'
 import { PROOF_PROMPT_VERSION } from '../prompts/proof.ts'
 import { writeConfigAtomic } from '../runs/atomic.ts'
 import { fingerprintJson } from '../runs/fingerprint.ts'
-import { readJsonl } from '../runs/jsonl.ts'
 import { collectTraces } from './collect.ts'
 import type { CollectOutcome } from './collect.ts'
-import { traceRecordSchema } from './record.ts'
-import { summariseTraces } from './summary.ts'
-import type { TraceTotals } from './summary.ts'
+import { TraceTally, type TraceTotals } from './summary.ts'
 
 export interface TracesInput {
   readonly dir: string
@@ -51,22 +48,22 @@ export async function runTraces(context: StageContext, input: TracesInput): Prom
         })
       }
       await writeConfigAtomic(run.path('generation_config.json'), { ...config, seed: input.seed, policy })
-      const path = run.path('traces.jsonl')
+      const totals = new TraceTally()
       const outcome = await collectTraces(context.backend, {
         stage,
-        path,
+        path: run.path('traces.jsonl'),
         resume: run.state === 'resumed',
         problems,
         samplesPerProblem: config.samples_per_problem,
         sampling: config,
         seed: input.seed,
         policy,
+        onRecord: (record) => totals.add(record),
         events: context.events,
         signal: context.signal,
       })
-      const totals = await summariseTraces(readJsonl(path, traceRecordSchema))
       return {
-        ...totals,
+        ...totals.soFar,
         ...outcome,
         tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
         total_seconds: run.earlierSeconds + outcome.seconds,

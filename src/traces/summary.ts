@@ -21,7 +21,14 @@ export interface TraceTotals {
 }
 
 export async function summariseTraces(records: AsyncIterable<TraceRecord>): Promise<TraceTotals> {
-  const totals = {
+  const tally = new TraceTally()
+  for await (const record of records) tally.add(record)
+  return tally.soFar
+}
+
+/** Adds up the records of a trace file, one at a time, in constant memory. */
+export class TraceTally {
+  readonly #totals = {
     traces: 0,
     correct: 0,
     valid_by_proof: 0,
@@ -33,18 +40,21 @@ export async function summariseTraces(records: AsyncIterable<TraceRecord>): Prom
     inconsistent: 0,
     unverifiable: 0,
   }
-  const finishReasons = new Map<string, number>()
-  const codes = new Map<string, number>()
-  const problems = new Set<string>()
-  // Samples of a problem stand together, so only the texts of the current problem are kept.
-  let texts = new Set<string>()
-  for await (const record of records) {
-    if (!problems.has(record.problem_id)) {
-      problems.add(record.problem_id)
-      texts = new Set()
+  readonly #finishReasons = new Map<string, number>()
+  readonly #codes = new Map<string, number>()
+  readonly #problems = new Set<string>()
+  /** Samples of a problem stand together, so only the texts of the current problem are kept. */
+  #texts = new Set<string>()
+
+  /** In the order of the file. */
+  add(record: TraceRecord): void {
+    const totals = this.#totals
+    if (!this.#problems.has(record.problem_id)) {
+      this.#problems.add(record.problem_id)
+      this.#texts = new Set()
     }
-    if (texts.has(record.completion)) totals.identical++
-    texts.add(record.completion)
+    if (this.#texts.has(record.completion)) totals.identical++
+    this.#texts.add(record.completion)
     totals.traces++
     totals.steps += record.total_step_count
     totals.valid_steps += record.valid_step_count
@@ -53,14 +63,17 @@ export async function summariseTraces(records: AsyncIterable<TraceRecord>): Prom
     if (record.trace_valid && record.warrant === 'proof') totals.valid_by_proof++
     if (record.trace_valid && record.warrant === 'solver') totals.valid_by_solver++
     if (record.status !== 'judged') totals[record.status]++
-    increment(finishReasons, record.finish_reason)
-    for (const step of record.steps) if (step.code !== null) increment(codes, step.code)
+    increment(this.#finishReasons, record.finish_reason)
+    for (const step of record.steps) if (step.code !== null) increment(this.#codes, step.code)
   }
-  return {
-    ...totals,
-    problems: problems.size,
-    finish_reasons: Object.fromEntries(finishReasons),
-    codes: Object.fromEntries(codes),
+
+  get soFar(): TraceTotals {
+    return {
+      ...this.#totals,
+      problems: this.#problems.size,
+      finish_reasons: Object.fromEntries(this.#finishReasons),
+      codes: Object.fromEntries(this.#codes),
+    }
   }
 }
 

@@ -44,7 +44,7 @@ interface Stage {
   /** Its file of records. */
   readonly records: string
   readonly make: () => Promise<unknown>
-  readonly run: (attempt: Attempt) => Promise<unknown>
+  readonly run: (attempt: Attempt) => Promise<object>
 }
 
 const contextOf = ({ script, resume }: Attempt) => ({
@@ -119,6 +119,12 @@ const answer: Script = ({ prompt, seed }) => `${prompt.length} ${seed}\n#### ${s
 const calm: Attempt = { script: answer, resume: false, maxNewTokens: 100 }
 const again: Attempt = { ...calm, resume: true }
 
+/** What a summary says of the records, whoever wrote them when. */
+const ofRecords = (summary: object) => {
+  const ofAnAttempt = /^generated|seconds|^tokens_per_second$|^timing$|^throughput$/
+  return Object.entries(summary).filter(([name]) => !ofAnAttempt.test(name))
+}
+
 /** Fails at the eighth completion. */
 function failing(error: Error): Attempt {
   let left = 7
@@ -135,10 +141,12 @@ describe.each(Object.entries(STAGES))('%s', (_name, { records, make, run }) => {
   const pathOf = (): string => join(folder, records)
   const read = (): Promise<string> => readFile(pathOf(), 'utf8')
 
+  let undisturbed: object = {}
+
   /** The bytes of an undisturbed run; then leaves the folder with one that stopped half-way. */
   async function stoppedHalfWay(error = new Error('pulled the plug')): Promise<string> {
     await make()
-    await run(calm)
+    undisturbed = await run(calm)
     const wanted = await read()
     await rm(dir, { recursive: true })
     await rm(pathOf(), { force: true })
@@ -151,8 +159,10 @@ describe.each(Object.entries(STAGES))('%s', (_name, { records, make, run }) => {
     const wanted = await stoppedHalfWay()
     const torn = wanted.slice((await read()).length).slice(0, 30)
     await appendFile(pathOf(), torn)
-    await run(again)
+    const resumed = await run(again)
     expect(await read()).toBe(wanted)
+    expect(ofRecords(resumed)).toEqual(ofRecords(undisturbed))
+    expect(ofRecords(resumed).length).toBeGreaterThan(1)
   })
 
   test('a corrupt record in mid-file is refused with its line, and nothing is deleted', async () => {

@@ -52,6 +52,7 @@ async function recordsOf(module: typeof inline, name: string): Promise<string> {
   })
   const path = join(folder, name)
   const outcome = await module.collectTraces(backend, {
+    onRecord: () => undefined,
     stage: 'traces',
     path,
     resume: false,
