@@ -192,7 +192,13 @@ describe.skipIf(workerPython === null)('training on two ranks', { timeout: 240_0
         ...TRAINING,
       })
       const trajectories = EXAMPLES.map(({ prompt }) => ({ prompt, ids: Int32Array.of(97, 98, 99) }))
-      return [await answers(session), await session.score(trajectories, 0.7)]
+      // As PPO does it: what the frozen start says is asked for at the same time.
+      const [trained, start] = await Promise.all([
+        session.score(trajectories, 0.7),
+        backend.score(trajectories, { policy, temperature: 0.7 }),
+      ])
+      expect(start.map(({ logprobs }) => logprobs)).toEqual(trained.map(({ logprobs }) => logprobs))
+      return [await answers(session), trained, start]
     }
     expect(await ask(two)).toEqual(await ask(one))
   })

@@ -26,7 +26,8 @@ export async function score(
   }))
   await dealOut({
     items: chunks,
-    lanes: workers,
+    // PPO has the weights in training score at the same time: whoever has nothing to do comes first.
+    lanes: workers.toSorted((a, b) => a.underWay - b.underWay),
     chunkSize: () => 1,
     isDone: (chunk) => chunk.scores !== null,
     describe: ({ trajectories }) =>

@@ -30,10 +30,16 @@ interface LoadedAdapter {
 export class WorkerHandle {
   readonly #group: WorkerGroup
   readonly #on: WorkerRef
+  /** Requests that have not ended. */
+  #underWay = 0
 
   constructor(group: WorkerGroup, on: WorkerRef) {
     this.#group = group
     this.#on = on
+  }
+
+  get underWay(): number {
+    return this.#underWay
   }
 
   get epoch(): number {
@@ -45,7 +51,13 @@ export class WorkerHandle {
     body: OpMap[Name]['request'],
     options: Omit<CallOptions<Name>, 'on'> = {},
   ): Call<Name> {
-    return this.#group.call(op, body, { ...options, on: this.#on })
+    const call = this.#group.call(op, body, { ...options, on: this.#on })
+    const ended = (): void => {
+      this.#underWay -= 1
+    }
+    this.#underWay += 1
+    call.result.then(ended, ended)
+    return call
   }
 }
 
@@ -78,6 +90,11 @@ export class WorkerModels implements PolicyLane {
   constructor(shared: SharedState, rank: number) {
     this.#shared = shared
     this.rank = rank
+  }
+
+  /** Requests that it has not ended. */
+  get underWay(): number {
+    return this.#handle?.underWay ?? 0
   }
 
   async ready(): Promise<number> {

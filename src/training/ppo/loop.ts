@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import * as z from 'zod'
-import type { PolicyRef, Score, TrainingSession, Trajectory } from '../../backends/backend.ts'
+import type { PolicyRef, Score, TrainingScore, TrainingSession, Trajectory } from '../../backends/backend.ts'
 import type { StageContext } from '../../backends/context.ts'
 import { scoreAll } from '../../backends/score-all.ts'
 import type { PpoConfig } from '../../config/ppo.ts'
@@ -110,9 +110,7 @@ async function iterate(loop: PpoLoop, state: State): Promise<State> {
   const questions_too_long = state.questions_too_long + tooLong.length
   if (sampled.length === 0) return { ...state, questions, questions_too_long }
   const trajectories = sampled.flat().map(({ trajectory }) => trajectory)
-  // The old log-probabilities come from the kernel that trains: the engine's may differ by more than rounding.
-  const old = await session.score(trajectories, config.temperature)
-  const reference = await scoreReference(loop, trajectories)
+  const { old, reference } = await scoreTwice(loop, trajectories)
   const answers = sampled.flat().map((answer, index): ScoredAnswer => {
     return { answer, old: old[index]!, reference: reference?.[index] ?? null }
   })
@@ -128,6 +126,7 @@ async function iterate(loop: PpoLoop, state: State): Promise<State> {
     maxLength: Math.max(...answers.map(({ answer }) => answer.promptTokens + answer.trajectory.ids.length)),
     dtype: loop.dtype,
     seed,
+    signal: loop.context.signal,
   })
   const seconds = (performance.now() - began) / 1000
   const klCoef = state.kl_coef
@@ -164,12 +163,24 @@ function warnOfTooLong({ context, stage }: PpoLoop, tooLong: readonly string[]):
   context.events({ type: 'warning', stage, message })
 }
 
-async function scoreReference(
-  { context, reference, config, stage }: PpoLoop,
+/**
+ * What the policy and what its frozen start say of the same answers. Both are asked for at once: a worker that has done
+ * its part of the one goes on with the other. Nothing is under way any more when it fails.
+ */
+async function scoreTwice(
+  { context, reference: policy, session, config, stage }: PpoLoop,
   trajectories: readonly Trajectory[],
-): Promise<readonly Score[] | null> {
-  if (reference === null) return null
-  return scoreAll(context, stage, trajectories, { policy: reference, temperature: config.temperature })
+): Promise<{ readonly old: readonly TrainingScore[]; readonly reference: readonly Score[] | null }> {
+  const { temperature } = config
+  const failed = new AbortController()
+  const signal = context.signal ? AbortSignal.any([context.signal, failed.signal]) : failed.signal
+  // The old log-probabilities come from the kernel that trains: the engine's may differ by more than rounding.
+  const old = session.score(trajectories, temperature)
+  const reference =
+    policy === null ? null : scoreAll({ ...context, signal }, stage, trajectories, { policy, temperature })
+  old.catch((error: unknown) => failed.abort(error))
+  await Promise.allSettled([old, reference])
+  return { old: await old, reference: await reference }
 }
 
 async function restore({ context, stage, dir, session, config }: PpoLoop): Promise<State> {

@@ -3,6 +3,7 @@ import type { PpoConfig } from '../../config/ppo.ts'
 import { ElenchusError } from '../../errors.ts'
 import { deriveSeed, Rng } from '../../random.ts'
 import { pick } from '../settings.ts'
+import { takeSteps } from '../steps.ts'
 import { klPlacement } from './experience.ts'
 
 export interface Update {
@@ -18,6 +19,7 @@ export interface Update {
   /** Of the weights; decides how exactly the first ratio must be 1. */
   readonly dtype: string | undefined
   readonly seed: number
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface UpdateOutcome {
@@ -29,25 +31,44 @@ export interface UpdateOutcome {
 
 /** Passes over the samples in mini-batches, each an optimiser step, until `target_kl` is passed. */
 export async function updatePolicy(update: Update): Promise<UpdateOutcome> {
-  const { session, config, samples, iteration } = update
+  const { config, samples } = update
+  const first = update.step + 1
+  const perEpoch = Math.ceil(samples.length / config.mini_batch_size)
+  const miniBatchAt = miniBatches(update)
   const loss = lossOf(update)
+  const steps = takeSteps({
+    session: update.session,
+    first,
+    last: update.step + config.num_epochs * perEpoch,
+    inputOf: (step) => ({
+      step,
+      learningRate: config.learning_rate,
+      batch: { kind: 'ppo', samples: miniBatchAt(step - first), loss, maxLength: update.maxLength },
+    }),
+    // The first shows whether the ratios are right, and each may be one too many.
+    decides: (step) => step === first || config.target_kl !== null,
+    signal: update.signal,
+  })
   const results: StepResult[] = []
-  let { step } = update
-  for (let epoch = 0; epoch < config.num_epochs; epoch++) {
-    const order = new Rng(deriveSeed(update.seed, 'update', iteration, epoch)).shuffle([...samples.keys()])
-    for (let start = 0; start < order.length; start += config.mini_batch_size) {
-      const batch = pick(samples, order.slice(start, start + config.mini_batch_size))
-      const result = await session.step({
-        step: ++step,
-        learningRate: config.learning_rate,
-        batch: { kind: 'ppo', samples: batch, loss, maxLength: update.maxLength },
-      })
-      if (results.length === 0) guardFirstRatio(result, update)
-      results.push(result)
-      if (result.metrics['applied'] === 0) return { step, results, stoppedEarly: true }
-    }
+  for await (const { step, result } of steps) {
+    if (step === first) guardFirstRatio(result, update)
+    results.push(result)
+    if (result.metrics['applied'] === 0) return { step, results, stoppedEarly: true }
   }
-  return { step, results, stoppedEarly: false }
+  return { step: update.step + results.length, results, stoppedEarly: false }
+}
+
+/** The mini-batches of all epochs, counted from 0. */
+function miniBatches({ config, samples, iteration, seed }: Update): (index: number) => readonly PpoSample[] {
+  const size = config.mini_batch_size
+  const perEpoch = Math.ceil(samples.length / size)
+  const orders = Array.from({ length: config.num_epochs }, (_, epoch) =>
+    new Rng(deriveSeed(seed, 'update', iteration, epoch)).shuffle([...samples.keys()]),
+  )
+  return (index) => {
+    const start = (index % perEpoch) * size
+    return pick(samples, orders[Math.floor(index / perEpoch)]!.slice(start, start + size))
+  }
 }
 
 function lossOf({ config, iteration, klCoef }: Update): PpoLoss {
