@@ -23,8 +23,8 @@ class Watch:
         self._seen = state
 
     def forget(self) -> None:
-        """Whoever writes weights says so: a fused optimiser leaves no trace in `_version`, and new weights may
-        lie where old ones lay.
+        """Whoever writes weights says so: a fused optimiser leaves no trace in `_version`, and new
+        weights may lie where old ones lay.
         """
         self._seen = None
 
