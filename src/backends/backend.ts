@@ -262,7 +262,7 @@ export interface WorkUsage {
   readonly tokens: number
   /** That the model itself needs for them: `docs/throughput.md`. */
   readonly flop: number
-  /** That devices spent on it; of several at once, their sum. */
+  /** In which any device worked on it; several at once count once. */
   readonly seconds: number
 }
 
@@ -277,7 +277,10 @@ export interface BackendUsage {
   /** What workers spent on requests that have ended; the mean over them. */
   readonly meanWorkerSeconds: number
   /** Tokens sampled, read in training, and scored, by requests that have ended. Absent where that is not counted. */
-  readonly work?: Readonly<Record<'generated' | 'trained' | 'scored', WorkUsage>>
+  readonly work?: Readonly<Record<'generated' | 'trained' | 'scored', WorkUsage>> & {
+    /** In which any device worked on any of it. */
+    readonly seconds: number
+  }
   /** What does the work. Absent until a model has been loaded. */
   readonly device?: { readonly name: string; readonly dtype: string; readonly count: number }
 }

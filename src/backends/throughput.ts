@@ -6,12 +6,12 @@ import { peakOf } from './peaks.ts'
 const rateSchema = z.object({
   /** Sampled; read by the model in training, a prompt that several completions share once; or scored. */
   tokens: z.number(),
-  /** That workers spent on the requests which did it; the mean over them. */
+  /** In which any worker served a request that did it. */
   seconds: z.number(),
   tokens_per_second: z.number().nullable(),
   /** What the model itself needs for these tokens: `docs/throughput.md`. */
   flop: z.number(),
-  /** Share of the devices' peak; null where that is not known, as on a CPU. */
+  /** Share of the peak of all devices, idle ones included; null where it is not known, as on a CPU. */
   mfu: z.number().nullable(),
 })
 type Rate = Readonly<z.infer<typeof rateSchema>>
@@ -37,16 +37,19 @@ export function throughputOf(before: BackendUsage, after: BackendUsage): StageTh
   const { device, work } = after
   if (work === undefined || device === undefined) return null
   const peak = peakOf(device.name, device.dtype)
-  const done = (kind: keyof typeof work): WorkUsage => difference(before.work?.[kind], work[kind])
-  const [generated, trained, scored] = [done('generated'), done('trained'), done('scored')]
-  const together = [generated, trained, scored].reduce(sum)
-  if (together.tokens === 0) return null
+  const done = (kind: 'generated' | 'trained' | 'scored'): WorkUsage =>
+    difference(before.work?.[kind], work[kind])
+  const kinds = [done('generated'), done('trained'), done('scored')] as const
+  const [generated, trained, scored] = kinds
+  if (kinds.every(({ tokens }) => tokens === 0)) return null
+  const mfuOf = (flop: number, seconds: number): number | null =>
+    peak !== null && seconds > 0 ? flop / (seconds * device.count * peak) : null
   const rate = ({ tokens, flop, seconds }: WorkUsage): Rate => ({
     tokens,
-    seconds: seconds / device.count,
-    tokens_per_second: seconds > 0 ? (tokens * device.count) / seconds : null,
+    seconds,
+    tokens_per_second: seconds > 0 ? tokens / seconds : null,
     flop,
-    mfu: peak !== null && seconds > 0 ? flop / (seconds * peak) : null,
+    mfu: mfuOf(flop, seconds),
   })
   const rateOf = (work: WorkUsage): Rate | null => (work.tokens > 0 ? rate(work) : null)
   return {
@@ -57,7 +60,10 @@ export function throughputOf(before: BackendUsage, after: BackendUsage): StageTh
     generated: rateOf(generated),
     trained: rateOf(trained),
     scored: rateOf(scored),
-    mfu: rate(together).mfu,
+    mfu: mfuOf(
+      kinds.reduce((sum, { flop }) => sum + flop, 0),
+      work.seconds - (before.work?.seconds ?? 0),
+    ),
   }
 }
 
@@ -65,10 +71,6 @@ export function throughputOf(before: BackendUsage, after: BackendUsage): StageTh
 export function throughputIn(summary: unknown): StageThroughput | null {
   const parsed = z.looseObject({ throughput: throughputSchema }).safeParse(summary)
   return parsed.success ? parsed.data.throughput : null
-}
-
-function sum(a: WorkUsage, b: WorkUsage): WorkUsage {
-  return { tokens: a.tokens + b.tokens, flop: a.flop + b.flop, seconds: a.seconds + b.seconds }
 }
 
 function difference(before: WorkUsage | undefined, after: WorkUsage): WorkUsage {

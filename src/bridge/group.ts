@@ -186,7 +186,7 @@ export class WorkerGroup implements AsyncDisposable {
         this.#servedS += servedS
         this.#served.add(now - servedS, now)
         this.#occupied.add(now - servedS - importS, now)
-        if (work !== undefined) this.#done.add(work, servedS)
+        if (work !== undefined) this.#done.add(work, now - servedS, now)
       },
     })
     for (const [id, earlier] of this.#links) if (earlier.rank === rank) this.#links.delete(id)

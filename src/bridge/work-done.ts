@@ -1,33 +1,55 @@
-import { WORK_KINDS, type Work, type WorkKind } from './protocol/header.ts'
+import type { Work, WorkKind } from './protocol/header.ts'
+import { Covered } from './under-way.ts'
 
 /** Of one kind of work, all workers together. */
 export interface DoneOfAKind {
   readonly tokens: number
   /** What the model itself needs for them; `elenchus_runtime/work.py` says what counts. */
   readonly flop: number
-  /** That workers spent on the requests which did it. */
+  /** In which any worker served a request that did it. */
   readonly seconds: number
 }
 
-export type Done = Readonly<Record<WorkKind, DoneOfAKind>>
+export type Done = Readonly<Record<WorkKind, DoneOfAKind>> & {
+  /** In which any worker served a request that did any of it. */
+  readonly seconds: number
+}
 
-const NOTHING: DoneOfAKind = { tokens: 0, flop: 0, seconds: 0 }
+interface Tally {
+  tokens: number
+  flop: number
+  readonly covered: Covered
+}
 
-/** Adds up what requests say they did. One that failed says nothing, and its time does not count either. */
+function nothing(): Tally {
+  return { tokens: 0, flop: 0, covered: new Covered() }
+}
+
+/**
+ * Adds up what requests say they did. One that failed says nothing, and its time does not count either. Workers that serve
+ * at once count once: a rate is of the time that passed, so a worker that has nothing to do lowers it.
+ */
 export class WorkDone {
-  readonly #kinds = new Map<WorkKind, DoneOfAKind>()
+  readonly #kinds = { generated: nothing(), trained: nothing(), scored: nothing() }
+  readonly #any = new Covered()
 
-  add({ kind, tokens, flop }: Work, seconds: number): void {
-    const before = this.#kinds.get(kind) ?? NOTHING
-    this.#kinds.set(kind, {
-      tokens: before.tokens + tokens,
-      flop: before.flop + flop,
-      seconds: before.seconds + seconds,
-    })
+  /** Served between two points in seconds; `to` is not before that of any earlier one. */
+  add({ kind, tokens, flop }: Work, from: number, to: number): void {
+    const tally = this.#kinds[kind]
+    tally.tokens += tokens
+    tally.flop += flop
+    tally.covered.add(from, to)
+    this.#any.add(from, to)
   }
 
   get soFar(): Done {
-    const [generated, trained, scored] = WORK_KINDS.map((kind) => this.#kinds.get(kind) ?? NOTHING)
-    return { generated: generated!, trained: trained!, scored: scored! }
+    const of = ({ tokens, flop, covered }: Tally): DoneOfAKind => ({ tokens, flop, seconds: covered.total })
+    const { generated, trained, scored } = this.#kinds
+    return {
+      generated: of(generated),
+      trained: of(trained),
+      scored: of(scored),
+      seconds: this.#any.total,
+    }
   }
 }

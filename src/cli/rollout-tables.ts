@@ -31,6 +31,7 @@ export function renderScores(summary: ScoreSummary): string {
 
 /** What `elenchus rollouts` prints: scores, and how each arm did. */
 export function renderRollouts(summary: RolloutsSummary): string {
+  const rate = summary.throughput?.generated?.tokens_per_second ?? null
   return [
     renderScores(summary),
     '',
@@ -48,7 +49,7 @@ export function renderRollouts(summary: RolloutsSummary): string {
     ),
     '',
     `ended by: ${counts(summary.finish_reasons)}`,
-    `${summary.generated} answers generated, ${summary.tokens_per_second.toFixed(0)} tokens/s`,
+    `${summary.generated} answers generated${rate === null ? '' : `, ${rate.toFixed(0)} tokens/s`}`,
   ].join('\n')
 }
 

@@ -29,7 +29,6 @@ export interface RolloutsInput {
 
 export interface RolloutsSummary extends RolloutTotals, CollectOutcome, Timed {
   readonly policy: PolicyRef
-  readonly tokens_per_second: number
   /** Of this attempt and those before it. */
   readonly total_seconds: number
 }
@@ -114,7 +113,6 @@ async function rollOut(
       return {
         ...summariseRollouts(records, arms, toldApart.soFar),
         ...outcome,
-        tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
         total_seconds: run.earlierSeconds + outcome.seconds,
         policy,
       }

@@ -21,7 +21,6 @@ export interface TracesInput {
 
 export interface TracesSummary extends TraceTotals, CollectOutcome, Timed {
   readonly policy: PolicyRef
-  readonly tokens_per_second: number
   /** Of this attempt and those before it. */
   readonly total_seconds: number
 }
@@ -65,7 +64,6 @@ export async function runTraces(context: StageContext, input: TracesInput): Prom
       return {
         ...totals.soFar,
         ...outcome,
-        tokens_per_second: outcome.seconds > 0 ? outcome.generated_tokens / outcome.seconds : 0,
         total_seconds: run.earlierSeconds + outcome.seconds,
         policy,
       }

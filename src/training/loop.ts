@@ -42,8 +42,6 @@ const NOTHING: Totals = { first_loss: null, last_loss: null, tokens: 0, truncate
 
 export interface TrainingOutcome extends Readonly<Totals> {
   readonly steps: number
-  /** Of prompts and completions, per second inside the optimiser steps; null without any. */
-  readonly tokens_per_second: number | null
 }
 
 /**
@@ -96,8 +94,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<TrainingOutco
       await saveCheckpoint(session, loop.dir, step, totals, config.keep_checkpoints)
     }
   }
-  const { tokens, step_seconds: seconds } = totals
-  return { steps: total, ...totals, tokens_per_second: seconds > 0 ? tokens / seconds : null }
+  return { steps: total, ...totals }
 }
 
 function addStep(totals: Totals, step: StepResult, seconds: number): Totals {

@@ -6,7 +6,7 @@ import { WorkDone } from '../../src/bridge/work-done.ts'
 
 const NONE: WorkUsage = { tokens: 0, flop: 0, seconds: 0 }
 const CLOCKS = { startSeconds: 0, requestSeconds: 0, workerSeconds: 0, meanWorkerSeconds: 0 }
-const NOTHING = { generated: NONE, trained: NONE, scored: NONE }
+const NOTHING = { generated: NONE, trained: NONE, scored: NONE, seconds: 0 }
 
 function usage(work: Partial<BackendUsage['work']>, device: BackendUsage['device']): BackendUsage {
   return { ...CLOCKS, work: { ...NOTHING, ...work }, ...(device !== undefined && { device }) }
@@ -15,12 +15,14 @@ const H100S = { name: 'NVIDIA H100 80GB HBM3', dtype: 'bfloat16', count: 2 }
 
 describe('the throughput of a stage', () => {
   test('is of what was done within it: tokens per second of all devices, and their share of the peak', () => {
-    const before = usage({ generated: { tokens: 100, flop: 1e12, seconds: 3 } }, H100S)
+    const before = usage({ generated: { tokens: 100, flop: 1e12, seconds: 3 }, seconds: 3 }, H100S)
     const after = usage(
       {
-        generated: { tokens: 40_100, flop: 1e12 + 989e12, seconds: 3 + 10 },
+        generated: { tokens: 40_100, flop: 1e12 + 989e12, seconds: 3 + 5 },
         // LoRA, 7e9 weights: 4N per token.
-        trained: { tokens: 100_000, flop: 4 * 7e9 * 100_000, seconds: 8 },
+        trained: { tokens: 100_000, flop: 4 * 7e9 * 100_000, seconds: 4 },
+        // For one second, one device sampled while the other one trained.
+        seconds: 3 + 8,
       },
       H100S,
     )
@@ -45,9 +47,19 @@ describe('the throughput of a stage', () => {
         mfu: expect.closeTo(0.35389),
       },
       scored: null,
-      mfu: expect.closeTo((989e12 + 2.8e15) / (18 * 989e12)),
+      mfu: expect.closeTo((989e12 + 2.8e15) / (8 * 2 * 989e12)),
     })
     expect(throughputIn({ result: 1, throughput: found })).toEqual(found)
+  })
+
+  test('is not flattered by devices that have nothing to do', () => {
+    const eight = { ...H100S, count: 8 }
+    const sampled = { tokens: 1e6, flop: 1e6 * 2 * 7e9, seconds: 100 }
+    const found = throughputOf(usage({}, eight), usage({ generated: sampled, seconds: 100 }, eight))
+    expect(found?.generated).toMatchObject({ seconds: 100, tokens_per_second: 10_000 })
+    const mfu = (1e6 * 2 * 7e9) / (100 * 8 * 989e12)
+    expect(found?.generated?.mfu).toBeCloseTo(mfu, 10)
+    expect(found?.mfu).toBeCloseTo(mfu, 10)
   })
 
   test('knows no share of a peak on a CPU, and says null, not zero', () => {
@@ -66,15 +78,19 @@ describe('the throughput of a stage', () => {
   })
 })
 
-test('work is added up by kind, with the time of the requests that did it', () => {
+test('work is added up by kind, over the time in which any worker did it', () => {
   const done = new WorkDone()
-  done.add({ kind: 'trained', tokens: 5, flop: 50 }, 2)
-  done.add({ kind: 'scored', tokens: 1, flop: 10 }, 1)
-  done.add({ kind: 'trained', tokens: 6, flop: 60 }, 3)
+  expect(done.soFar.seconds).toBe(0)
+  done.add({ kind: 'trained', tokens: 5, flop: 50 }, 0, 2)
+  // Another worker, at the same time for a second.
+  done.add({ kind: 'trained', tokens: 6, flop: 60 }, 1, 4)
+  done.add({ kind: 'scored', tokens: 1, flop: 10 }, 3, 5)
+  done.add({ kind: 'trained', tokens: 1, flop: 10 }, 9, 10)
   expect(done.soFar).toEqual({
     generated: { tokens: 0, flop: 0, seconds: 0 },
-    trained: { tokens: 11, flop: 110, seconds: 5 },
-    scored: { tokens: 1, flop: 10, seconds: 1 },
+    trained: { tokens: 12, flop: 120, seconds: 5 },
+    scored: { tokens: 1, flop: 10, seconds: 2 },
+    seconds: 6,
   })
 })
 
