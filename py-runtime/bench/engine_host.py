@@ -1,12 +1,13 @@
 """Processor time that the native engine's host side takes per decode step, the device's part left out.
 
-    npm run bench:engine-host -- [--slots 512] [--sequences 2048] [--lapped] [--runs 3] [--json]
+    npm run bench:engine-host -- [--slots 512] [--sequences 2048] [--accelerator] [--runs 3] [--json]
 
 The decoder is the real one with a step that computes nothing, and drawing hands out ids of texts that were
 written beforehand; slots, rows of prompts, refills, texts, stops, log-probabilities and progress are what
 they are in a run. `oak`: proofs with the stops and the segments of the OaK loop. `abel`: worked answers with
 the stop of the Abel pipeline. `unstopped`: those answers over and over, with that stop in vain. Byte-level
-BPE vocabulary of up to 32,000, trained on this repository.
+BPE vocabulary of up to 32,000, trained on this repository. With `--accelerator` in the shapes and the order
+of steps of one, and the captures that it would make are counted.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from generation.host_stubs import make_host_base, replaced, script_of
 from generation.host_texts import bpe_tokenizer
 
 from elenchus_runtime import engine_native
+from elenchus_runtime.decode_graphs import EAGER_RUNS
 from elenchus_runtime.detokenise import Detokeniser
 from elenchus_runtime.job import Job
 from elenchus_runtime.lean_decoder import LeanDecoder
@@ -54,7 +56,7 @@ def main() -> None:
         'slots': options.slots,
         'results': {},
     }
-    for name, case in cases(random.Random(1)).items():
+    for name, case in cases(random.Random(1), options.tokens).items():
         scripts = [tokenizer.encode(text, add_special_tokens=False) for text in case.texts]
         runs = [measure(case, scripts, texts, options) for _ in range(options.runs)]
         document['results'][name] = {
@@ -62,6 +64,7 @@ def main() -> None:
             'pushes_ms_per_step': statistics.median(run['pushes_ms_per_step'] for run in runs),
             'steps': runs[0]['steps'],
             'tokens_per_step': runs[0]['tokens_per_step'],
+            'captures': runs[0]['captures'] if options.accelerator else None,
             'runs': [run['ms_per_step'] for run in runs],
         }
     if options.json:
@@ -76,7 +79,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--sequences', type=int, default=2048)
     parser.add_argument('--samples', type=int, default=8, help='per prompt')
     parser.add_argument('--runs', type=int, default=3)
-    parser.add_argument('--lapped', action='store_true', help='a step ahead, as on an accelerator')
+    parser.add_argument('--tokens', type=int, default=512, help='of a completion, at most')
+    parser.add_argument('--accelerator', action='store_true', help='its shapes, and a step ahead')
     parser.add_argument('--json', action='store_true')
     return parser.parse_args()
 
@@ -106,7 +110,7 @@ def measure(
         job.progress(ended, options.sequences, generated_tokens=tokens)
 
     with ExitStack() as stack:
-        replaced(stack, scripts, case.tokens, counted, options.lapped)
+        shapes = replaced(stack, scripts, case.tokens, counted, options.accelerator)
         began = time.process_time()
         plan = Plan(groups, 1.0, 1.0, False, options.slots)
         for completion in engine_native.run(base, base.model, plan, tick):
@@ -119,6 +123,7 @@ def measure(
         'pushes_ms_per_step': 1000 * pushes(case, scripts, texts, options) / steps,
         'steps': steps,
         'tokens_per_step': tokens / steps,
+        'captures': sum(count > EAGER_RUNS for count in shapes.values()),
     }
 
 
@@ -143,6 +148,7 @@ def report(document: dict[str, Any]) -> None:
         print(
             f'{name:10} {found["ms_per_step"]:6.2f}, texts and stops {found["pushes_ms_per_step"]:6.2f}; '
             f'{found["steps"]} steps of {found["tokens_per_step"]:.0f} tokens'
+            + ('' if found['captures'] is None else f', {found["captures"]} captures')
         )
 
 

@@ -132,7 +132,7 @@ class _Batch:
         self._held: list[Completion | None] = [None] * slots
         self._unseen: list[_Drawn] = []
         """What the host has not looked at yet."""
-        self._refill_at = 1 if base.device.type == 'cpu' else max(1, slots // ACCELERATOR_REFILL)
+        self._refill_at = max(1, slots // ACCELERATOR_REFILL) if self._lapped else 1
         longest = max(sample.completion.max_tokens for group in plan.groups for sample in group.samples)
         self._written = torch.zeros(slots, dtype=torch.int64, device=base.device)
         self._uniforms = torch.zeros(slots, longest, dtype=torch.float64, device=base.device)

@@ -40,7 +40,8 @@ LEAST = {
 """The oldest that can work, as in pyproject.toml; `tests/test_environment.py` holds them together."""
 
 CREDITS_CPU = 1024
-CREDITS_ACCELERATOR = 2048
+CREDITS_ACCELERATOR = 4096
+"""The guide's 500 x 8 rollouts are one request: each has an end at which slots run empty."""
 
 
 def pick_device(local_rank: int) -> torch.device:

@@ -41,7 +41,11 @@ CPU_GRAIN = Grain(slots=1, prompts=1, span=32, all_prompt=False)
 
 
 def accelerator_grain(slots: int, prompts: int) -> Grain:
-    return Grain(slots=max(8, slots // 8), prompts=max(1, prompts // 4), span=128, all_prompt=True)
+    """Few shapes, since each costs a capture, and little padding, since each step pays for it: see
+    docs/benchmarks.md. Products work on tiles of 64 rows, so finer slots would save nothing.
+    """
+    rounded = round_up(max(1, slots // 8), 64)
+    return Grain(slots=rounded, prompts=max(1, -(-prompts // 2)), span=128, all_prompt=True)
 
 
 @dataclass(eq=False)

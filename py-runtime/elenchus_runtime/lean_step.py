@@ -6,7 +6,9 @@ and writes only into the cache, at the same places however often it is repeated.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -108,9 +110,24 @@ def _scores(query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     """fp32, since half precision would round what the softmax exponentiates."""
     if query.dtype == torch.float32:
         return torch.bmm(query, keys.transpose(1, 2))
-    if query.is_cuda:
+    if widens(query.device, query.dtype):
         return torch.bmm(query, keys.transpose(1, 2), out_dtype=torch.float32)
     return torch.bmm(query.float(), keys.transpose(1, 2).float())
+
+
+@cache
+def widens(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether products of half precision can be had in fp32: not on every device, nor in every torch."""
+    one = torch.ones(1, 8, 8, dtype=dtype, device=device)
+    try:
+        torch.bmm(one, one, out_dtype=torch.float32)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        if device.type != 'cpu':
+            print(f'warning: keys are copied to fp32 in every step: {error}', file=sys.stderr, flush=True)
+        return False
+    return True
 
 
 def _prompt_scores(query: torch.Tensor, shared: Shared, index: int) -> torch.Tensor:

@@ -46,6 +46,9 @@ class Operations:
         # Bars would fill the log, which is read when something goes wrong.
         transformers.utils.logging.disable_progress_bar()
         self._device = device
+        if device.type == 'cuda':
+            # Where a launcher shows a rank all devices: streams, events and graphs are of the current one.
+            torch.cuda.set_device(device)
         self._base: Base | None = None
         self._adapters: Adapters | None = None
         self._sessions: dict[str, Session] = {}

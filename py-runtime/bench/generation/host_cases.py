@@ -27,18 +27,18 @@ class Case:
     """Sequences write one of them each, over and over."""
     stops: list[StopRule]
     segment: SegmentRule | None
-    tokens: int = 512
+    tokens: int
     """At most, of a sequence."""
 
 
-def cases(source: random.Random) -> dict[str, Case]:
+def cases(source: random.Random, tokens: int) -> dict[str, Case]:
     oak = [oak_text(source, source.randint(2, 8)) for _ in range(TEXTS)]
     abel = [abel_text(source, source.randint(4, 14)) for _ in range(TEXTS)]
     endless = [text.split('The answer')[0] for text in abel]
     return {
-        'oak': Case(oak, OAK_STOPS, OAK_SEGMENT),
-        'abel': Case(abel, ABEL_STOPS, None),
-        'unstopped': Case(endless, ABEL_STOPS, None),
+        'oak': Case(oak, OAK_STOPS, OAK_SEGMENT, tokens),
+        'abel': Case(abel, ABEL_STOPS, None, tokens),
+        'unstopped': Case(endless, ABEL_STOPS, None, tokens),
     }
 
 
