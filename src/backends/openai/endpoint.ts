@@ -56,8 +56,8 @@ export class Endpoint {
     signal: AbortSignal,
   ): Promise<Completion> {
     const { api, extra } = this.#settings
-    const { kind, without } = this.facts
-    const style: Style = { api, kind, model, without, extra }
+    const { kind, without, contextLength } = this.facts
+    const style: Style = { api, kind, model, without, contextLength, extra }
     const stops = serverStops(options, kind)
     const body = requestBody(request, options, style, stops)
     try {

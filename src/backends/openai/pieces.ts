@@ -133,9 +133,11 @@ function piecesOf(given: {
   const count = Math.max(tokens.length, ids.length)
   if (count === 0) return { pieces: text === '' ? [] : [{ text }], exact: false, endsNaturally }
   const withText = endsNaturally && count > 1 ? count - 1 : count
-  const texts = tokens.slice(0, withText).map((token) => token.text)
-  // Where the tokens do not add up to the text (parts of characters, lost spaces), it cannot be cut inside.
-  const separable = tokens.length === count && texts.join('') === text
+  const texts = separate(
+    text,
+    tokens.slice(0, withText).map((token) => token.text),
+  )
+  const separable = tokens.length === count && texts !== null
   const pieces = Array.from({ length: count }, (_, index): Piece => {
     const [id, logprob] = [ids[index], tokens[index]?.logprob]
     return {
@@ -145,6 +147,23 @@ function piecesOf(given: {
     }
   })
   return { pieces, exact: true, endsNaturally }
+}
+
+/**
+ * The part of the text that each token made, or null where they do not add up to it (parts of characters): it cannot be
+ * cut inside then. A token that is decoded by itself loses the space before it in SentencePiece vocabularies.
+ */
+function separate(text: string, tokens: readonly string[]): readonly string[] | null {
+  const parts: string[] = []
+  let at = 0
+  for (const token of tokens) {
+    const spaced = ` ${token}`
+    const part = text.startsWith(token, at) ? token : text.startsWith(spaced, at) ? spaced : null
+    if (part === null) return null
+    parts.push(part)
+    at += part.length
+  }
+  return at === text.length ? parts : null
 }
 
 /** Some servers report failures inside a reply that began well. */

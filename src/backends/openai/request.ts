@@ -18,7 +18,6 @@ export const OPTIONAL_FIELDS = {
   min_p: "the server's own min-p stays in force",
   repetition_penalty: "the server's own repetition penalty stays in force",
   repeat_penalty: "the server's own repetition penalty stays in force",
-  include_stop_str_in_output: 'stops are found on this side',
   no_stop_trim: 'stops are found on this side',
   generation_config: "the server's own sampling defaults stay in force",
 } as const satisfies Record<string, string>
@@ -34,11 +33,16 @@ export interface Style {
   /** The name that the server knows the weights by. */
   readonly model: string
   readonly without: ReadonlySet<string>
+  /** Tokens of prompt and completion together; absent where the server does not say. */
+  readonly contextLength: number | undefined
   readonly extra: Readonly<Record<string, unknown>>
 }
 
-/** Servers that say which stop string ended a completion, or leave it in the text. */
-const TELLS_STOPS = new Set<ServerKind>(['vllm', 'sglang', 'transformers'])
+/**
+ * Servers that say which stop string ended a completion, or leave it in the text. Not vLLM: it cuts the text behind the
+ * string and keeps the ids of the whole token, so that the ids would say more than the text.
+ */
+const TELLS_STOPS = new Set<ServerKind>(['sglang', 'transformers'])
 /** OpenAI's own limit. */
 const MOST_STOP_STRINGS = 4
 
@@ -60,11 +64,12 @@ export function requestBody(
   style: Style,
   stops: readonly string[] | null,
 ): Record<string, unknown> {
-  const { api, kind, model, without, extra } = style
+  const { api, kind, model, without, contextLength = Infinity, extra } = style
   const body: Record<string, unknown> = {
     model,
     ...(api === 'chat' ? { messages: [{ role: 'user', content: prompt }] } : { prompt }),
-    max_tokens: options.maxNewTokens,
+    // More than fits with an empty prompt is refused by vLLM; what fits with this prompt it knows itself.
+    max_tokens: Math.min(options.maxNewTokens, contextLength),
     temperature: options.temperature,
     top_p: options.topP,
     seed,
@@ -102,6 +107,5 @@ function streamOptions(kind: ServerKind): Record<string, unknown> {
 }
 
 function keepStops(kind: ServerKind): Record<string, unknown> {
-  if (kind === 'vllm') return { include_stop_str_in_output: true }
   return kind === 'sglang' ? { no_stop_trim: true } : {}
 }

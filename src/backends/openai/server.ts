@@ -11,12 +11,20 @@ export interface ServerFacts {
   readonly kind: ServerKind
   /** Optional fields that it refuses. */
   readonly without: ReadonlySet<string>
+  /** Tokens of prompt and completion together, where it says so. */
+  readonly contextLength: number | undefined
   readonly tokenIds: boolean
   readonly logprobs: boolean
 }
 
 const modelsSchema = z.looseObject({
-  data: z.array(z.looseObject({ id: z.string(), owned_by: z.string().nullish() })),
+  data: z.array(
+    z.looseObject({
+      id: z.string(),
+      owned_by: z.string().nullish(),
+      max_model_len: z.number().int().positive().nullish(),
+    }),
+  ),
 })
 
 const OWNERS: Readonly<Record<string, ServerKind>> = {
@@ -49,9 +57,10 @@ export async function inspectServer(
   const { api, model, extra, signal, warn } = options
   const models = await listModels(http, signal)
   const kind = options.kind ?? (await guessKind(http, models, signal))
+  const contextLength = models?.lengths.get(model)
   const without = new Set<string>()
   for (;;) {
-    const style: Style = { api, kind, model, without, extra }
+    const style: Style = { api, kind, model, without, contextLength, extra }
     try {
       const body = requestBody({ prompt: PROMPT, seed: 0 }, ONE_TOKEN, style, null)
       const pieces = await http.send(pathOf(api), { body, retries: FEW_RETRIES, signal }, async (reply) => {
@@ -68,6 +77,7 @@ export async function inspectServer(
       return {
         kind,
         without,
+        contextLength,
         tokenIds,
         logprobs: pieces.length > 0 && pieces.every(({ logprob }) => logprob !== undefined),
       }
@@ -100,6 +110,8 @@ const ONE_TOKEN = {
 interface Models {
   readonly ids: readonly string[]
   readonly owners: readonly string[]
+  /** Of the context, by id. */
+  readonly lengths: ReadonlyMap<string, number>
 }
 
 /** Not every server has the list, or a list that is right: it decides nothing, but helps to explain. */
@@ -107,7 +119,13 @@ async function listModels(http: HttpClient, signal: AbortSignal | undefined): Pr
   try {
     const document = await http.json('/models', { method: 'GET', retries: 0, signal })
     const { data } = modelsSchema.parse(document)
-    return { ids: data.map(({ id }) => id), owners: data.map((each) => each.owned_by ?? '') }
+    return {
+      ids: data.map(({ id }) => id),
+      owners: data.map((each) => each.owned_by ?? ''),
+      lengths: new Map(
+        data.flatMap(({ id, max_model_len: length }) => (length == null ? [] : [[id, length] as const])),
+      ),
+    }
   } catch (error) {
     // A server that is not there, or does not let us in, will not be otherwise at the next question.
     if (ElenchusError.is(error) && error.code === 'cancelled') throw error

@@ -24,6 +24,12 @@ export interface FakeOptions {
   readonly port?: number
   /** Token pieces per event of a stream. */
   readonly perEvent?: number
+  /** Words with the space before them are tokens, told without it, as by a SentencePiece vocabulary. */
+  readonly words?: boolean
+  /** Tokens of prompt and completion together; it refuses to be asked for more. */
+  readonly contextLength?: number
+  /** The key that it wants. */
+  readonly key?: string | undefined
 }
 
 const EOS = 256
@@ -72,11 +78,21 @@ export class FakeServer implements AsyncDisposable {
     const path = request.url ?? ''
     const seen: Seen = { path, body, headers: request.headers }
     this.seen.push(seen)
-    const { owner } = this.#options
+    const { owner, key } = this.#options
+    if (key !== undefined && path.startsWith('/v1') && request.headers.authorization !== `Bearer ${key}`) {
+      return json(reply, 401, { error: 'Unauthorized' })
+    }
     if (path === '/v1/models') {
       return json(reply, 200, {
         object: 'list',
-        data: [{ id: this.#options.model ?? 'fake', object: 'model', owned_by: owner }],
+        data: [
+          {
+            id: this.#options.model ?? 'fake',
+            object: 'model',
+            owned_by: owner,
+            max_model_len: this.#options.contextLength,
+          },
+        ],
       })
     }
     if (path === '/health') return json(reply, 200, {})
@@ -107,16 +123,20 @@ export class FakeServer implements AsyncDisposable {
 
   async #complete(seen: Seen, reply: ServerResponse): Promise<void> {
     const { body, path } = seen
-    const { owner, refuses = [], perEvent = 1 } = this.#options
+    const { owner, refuses = [], perEvent = 1, words = false, contextLength = Infinity } = this.#options
     const unexpected = Object.keys(body).filter((field) => refuses.includes(field))
     if (unexpected.length > 0)
       return json(reply, 422, { detail: `Unexpected fields: ${unexpected.join(', ')}` })
+    if (Number(body['max_tokens']) > contextLength) {
+      const message = `max_tokens=${String(body['max_tokens'])} cannot be greater than max_model_len=${contextLength}.`
+      return json(reply, 400, { error: { message } })
+    }
     const model = String(body['model'])
     if (model !== (this.#options.model ?? 'fake') && !this.adapters.has(model)) {
       return json(reply, 404, { error: { message: `The model \`${model}\` does not exist.`, code: 404 } })
     }
     const chat = path.includes('chat')
-    const { pieces, finish, stop } = answer(this.#options.script?.(seen) ?? draw(seen), body)
+    const { pieces, finish, stop } = answer(this.#options.script?.(seen) ?? draw(seen), body, words)
     const vllm = owner === 'vllm'
     const usage = (done: number): unknown => ({ prompt_tokens: 7, completion_tokens: done })
     const choice = (from: number, to: number): Record<string, unknown> => {
@@ -133,7 +153,10 @@ export class FakeServer implements AsyncDisposable {
         ...(vllm && body['return_token_ids'] === true && { token_ids: tokens.map(({ id }) => id) }),
         ...(vllm &&
           body['logprobs'] === 0 && {
-            logprobs: { tokens: tokens.map((token) => token.text), token_logprobs: tokens.map(() => -0.5) },
+            logprobs: {
+              tokens: tokens.map((token) => token.own ?? token.text),
+              token_logprobs: tokens.map(() => -0.5),
+            },
           }),
       }
     }
@@ -162,6 +185,8 @@ function draw({ body }: Seen): string {
 
 interface FakeToken {
   readonly text: string
+  /** As the list of tokens has it. */
+  readonly own?: string
   readonly id: number
 }
 
@@ -169,6 +194,7 @@ interface FakeToken {
 function answer(
   text: string,
   body: Record<string, unknown>,
+  words: boolean,
 ): { pieces: FakeToken[]; finish: string; stop: string | null } {
   const stops = (body['stop'] ?? []) as string[]
   const first = stops
@@ -177,14 +203,23 @@ function answer(
     .sort((a, b) => a.at - b.at)[0]
   const kept =
     first && text.slice(0, first.at + (body['include_stop_str_in_output'] === true ? first.stop.length : 0))
-  const all = Array.from(kept ?? text, (character) => ({
-    text: character,
-    id: character.codePointAt(0) ?? 0,
-  }))
+  const all = words ? wordsOf(kept ?? text) : charactersOf(kept ?? text)
   const limit = Number(body['max_tokens'])
   if (all.length >= limit) return { pieces: all.slice(0, limit), finish: 'length', stop: null }
   if (first !== undefined) return { pieces: all, finish: 'stop', stop: first.stop }
   return { pieces: [...all, { text: '</s>', id: EOS }], finish: 'stop', stop: null }
+}
+
+function charactersOf(text: string): FakeToken[] {
+  return Array.from(text, (character) => ({ text: character, id: character.codePointAt(0) ?? 0 }))
+}
+
+function wordsOf(text: string): FakeToken[] {
+  return (text.match(/ ?[^ ]+/g) ?? []).map((word) => ({
+    text: word,
+    own: word.trimStart(),
+    id: 1000 + word.length,
+  }))
 }
 
 export function json(reply: ServerResponse, status: number, document: unknown): void {

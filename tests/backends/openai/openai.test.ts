@@ -91,17 +91,43 @@ describe('what is asked', () => {
     })
   })
 
-  test('literal stops are the server’s work, and the text keeps what completed them', async () => {
-    const { server, backend } = await serve({ script: () => 'an answer\nQuestion: another' })
+  test('literal stops are the server’s work where it says which one it was', async () => {
+    const { server, backend } = await serve({ owner: 'sglang', script: () => 'an answer\nQuestion: another' })
     const stops = [{ name: 'next', pattern: String.raw`\nQuestion:`, count: 1 }]
-    const [completion] = await run(backend, { stops })
-    expect(server.generations[0]?.body).toMatchObject({
-      stop: ['\nQuestion:'],
-      include_stop_str_in_output: true,
-    })
-    expect(completion).toMatchObject({ text: 'an answer\nQuestion:', finishReason: 'stop', stopName: 'next' })
-    expect(String.fromCodePoint(...(completion?.ids ?? []))).toBe('an answer\nQuestion:')
+    await run(backend, { stops })
+    expect(server.generations[0]?.body).toMatchObject({ stop: ['\nQuestion:'], no_stop_trim: true })
     expect(server.abandoned).toBe(0)
+  })
+
+  test('vLLM is not given them: it cuts the text inside the token that completes one, and not the ids', async () => {
+    const { server, backend } = await serve({ script: () => 'an answer\nQuestion: another', words: true })
+    const stops = [{ name: 'line', pattern: String.raw`\n`, count: 1 }]
+    const [completion] = await run(backend, { stops })
+    expect(server.generations[0]?.body).toMatchObject({ stream: true })
+    expect(server.generations[0]?.body).not.toHaveProperty('stop')
+    expect(completion).toMatchObject({
+      text: 'an answer\nQuestion:',
+      numTokens: 2,
+      finishReason: 'stop',
+      stopName: 'line',
+    })
+  })
+
+  test('several tokens of an event are told apart although they are listed without their spaces', async () => {
+    for (const perEvent of [1, 4, 100]) {
+      const { backend } = await serve({ script: () => 'one two. three four. five', words: true, perEvent })
+      const stops = [{ name: 'sentence', pattern: String.raw`\.`, count: 1 }]
+      const [completion] = await run(backend, { stops })
+      expect(completion).toMatchObject({ text: 'one two.', numTokens: 2 })
+      expect([...(completion?.ids ?? [])]).toEqual([1003, 1005])
+    }
+  })
+
+  test('no more tokens than the server’s context has', async () => {
+    const { server, backend } = await serve({ contextLength: 100 })
+    await run(backend, { maxNewTokens: 5000 })
+    await run(backend, { maxNewTokens: 50 })
+    expect(server.generations.map(({ body }) => body['max_tokens'])).toEqual([100, 50])
   })
 
   test('counted stops and patterns are found here, and the request ends there', async () => {
