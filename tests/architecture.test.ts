@@ -25,7 +25,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   // what embedders call; commands call the same pipelines
   library: ['config', 'pipelines', 'preferences', 'regime-w', 'report', 'runs'],
   entailment: ['logic', 'problems'],
-  environment: ['bridge', 'runs'],
+  environment: ['backends', 'bridge', 'runs'],
   sinks: ['bridge', 'runs'],
   // estimates from settings
   plan: ['config'],

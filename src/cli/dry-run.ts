@@ -5,8 +5,12 @@ import { shellQuoted } from '../bridge/launchers/shell.ts'
 import type { BackendConfig } from '../config/backend.ts'
 import { stageDirectoryOf } from '../runs/beside.ts'
 import { redacted } from '../runs/redact.ts'
-import { readBackendFlags } from './backend.ts'
+import { serveCommand, serveEnvironment } from '../backends/vllm/command.ts'
 import { launcherOf } from '../pipelines/launchers.ts'
+import { resolveModel } from '../pipelines/model-reference.ts'
+import { refuseElsewhere, vllmSettings } from '../pipelines/open-backend.ts'
+import { readBackendFlags } from './backend.ts'
+import { type GeneratorOptions, kindOf } from './generator.ts'
 import { withSession, type OutputOptions, type Session } from './session.ts'
 
 /** What a run with these settings would launch, credentials hidden; nothing starts, and no secret is made. */
@@ -36,6 +40,22 @@ export function renderLaunch(config: BackendConfig, logFolder: string): readonly
     },
   }
   const rendered = [...launcher.render(launch), ...renderJoining(config, worldSize, connectionFile)]
+  // Texts stay texts.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return redacted(rendered) as readonly Rendered[]
+}
+
+/** The servers of vLLM that would be started, credentials hidden. */
+export function renderServers(config: BackendConfig, model: string): readonly Rendered[] {
+  refuseElsewhere(config)
+  const settings = vllmSettings(config)
+  const { gpus = [], readyMs = 0 } = settings
+  const devices = gpus.length === 0 ? [undefined] : gpus
+  const rendered = devices.map((gpu) => ({
+    title: `vLLM${gpu === undefined ? '' : ` on device ${gpu}`}, on this machine, while something is sampled`,
+    argv: serveCommand({ ...settings, model, port: '(free)' }),
+    environment: serveEnvironment({ gpu, key: '(private)', readyMs }, process.env),
+  }))
   // Texts stay texts.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return redacted(rendered) as readonly Rendered[]
@@ -83,17 +103,29 @@ export function describeLaunch(rendered: readonly Rendered[]): string {
 export async function withBackendSession(
   options: OutputOptions & {
     readonly dryRun?: boolean
+    readonly model?: string
+    readonly baseModel?: string
+    readonly loraPath?: string
     readonly output?: string
     readonly outPath?: string
-    readonly backend?: string
+    readonly backend?: GeneratorOptions['backend']
+    readonly engine?: string
   },
   command: (session: Session) => Promise<void>,
 ): Promise<void> {
   await withSession(options, async (session) => {
     if (options.dryRun !== true) return command(session)
-    const { output, outPath, backend = 'torch' } = options
-    if (backend !== 'torch') {
+    const { output, outPath, backend } = options
+    // Commands that train have no --backend, and an engine that samples has no part in them.
+    const kind = backend === undefined ? 'torch' : kindOf({ ...options, backend })
+    if (kind === 'openai') {
       session.print('A server generates: no workers are started.', { launch: [] })
+      return
+    }
+    if (kind === 'vllm') {
+      const { base } = await resolveModel(options)
+      const rendered = renderServers(readBackendFlags({ ...options }), base)
+      session.print(describeLaunch(rendered), { launch: rendered })
       return
     }
     const directory = output ?? (outPath === undefined ? '.' : stageDirectoryOf(outPath))

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ModelBackend, PolicyRef } from '../backends/backend.ts'
 import { ElenchusError } from '../errors.ts'
-import { type GeneratorOptions, openGenerator } from './generator.ts'
+import { type GeneratorOptions, kindOf, openGenerator } from './generator.ts'
 import type { Session } from './session.ts'
 
 /** The model that the flags name, ready to be evaluated; with `--merge-adapter` as a second, merged copy. */
@@ -10,7 +10,7 @@ export async function openEvaluated(
   dir: string,
   { events, signal }: Pick<Session, 'events' | 'signal'>,
 ): Promise<{ readonly backend: ModelBackend; readonly policy: PolicyRef }> {
-  if (options.mergeAdapter === true && options.backend !== 'torch') {
+  if (options.mergeAdapter === true && kindOf(options) !== 'torch') {
     throw new ElenchusError(
       'usage',
       '--merge-adapter: only --backend torch merges; serve a merged model instead.',

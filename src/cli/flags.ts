@@ -30,11 +30,7 @@ export function readSchemaFlags<T extends z.ZodObject>(
   fixed: Readonly<Record<string, unknown>> = {},
 ): z.infer<T> {
   const value: Record<string, unknown> = structuredClone(fixed)
-  for (const { flag, path } of leaves(schema)) {
-    const given = options[camelCase(flag)]
-    if (given === undefined) continue
-    setIn(value, path, typeof given === 'string' ? parseYaml(given) : given)
-  }
+  for (const given of givenSettings(schema, options)) setIn(value, given.path, given.value)
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const messages = result.error.issues.map((issue) => {
@@ -46,6 +42,19 @@ export function readSchemaFlags<T extends z.ZodObject>(
     return found === undefined ? `${flag} is required` : `${flag} ${JSON.stringify(found)}: ${issue.message}`
   })
   throw new ElenchusError('usage', messages.join('\n'))
+}
+
+/** The settings that were given as flags, as they were given. */
+export function givenSettings(
+  schema: z.ZodObject,
+  options: Readonly<Record<string, unknown>>,
+): { readonly flag: string; readonly path: readonly string[]; readonly value: unknown }[] {
+  return leaves(schema).flatMap(({ flag, path }) => {
+    const given = options[camelCase(flag)]
+    return given === undefined
+      ? []
+      : { flag, path, value: typeof given === 'string' ? parseYaml(given) : given }
+  })
 }
 
 /**

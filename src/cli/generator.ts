@@ -2,11 +2,13 @@ import { type Command, Option } from 'commander'
 import type { ModelBackend, PolicyRef } from '../backends/backend.ts'
 import { createOpenAIBackend, type OpenAIBackend } from '../backends/openai/openai.ts'
 import type { TorchBackend } from '../backends/torch/torch.ts'
+import { findProgram } from '../backends/vllm/command.ts'
 import { createVllmBackend } from '../backends/vllm/vllm.ts'
 import { backendSchema } from '../config/backend.ts'
-import { openaiSchema, type OpenAIConfig, vllmSchema } from '../config/served.ts'
+import { openaiSchema, type OpenAIConfig } from '../config/served.ts'
 import { ElenchusError } from '../errors.ts'
 import { type ModelReference, resolveModel } from '../pipelines/model-reference.ts'
+import { vllmSettings } from '../pipelines/open-backend.ts'
 import type { EventSink } from '../runs/events.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from './backend.ts'
 import type { ModelOptions } from './commands/shared.ts'
@@ -18,6 +20,7 @@ type Kind = (typeof KINDS)[number]
 /** What commands that only generate are given. */
 export interface GeneratorOptions extends ModelOptions {
   readonly backend: Kind
+  readonly engine?: string
 }
 
 /** A backend that is to generate, with the policy that the flags name; `torch` can do more. */
@@ -43,9 +46,24 @@ export function addGeneratorFlags(command: Command): Command {
       .default('torch' satisfies Kind),
   )
   addBackendFlags(command)
-  addSchemaFlags(command, openaiSchema)
-  return addSchemaFlags(command, vllmSchema)
+  return addSchemaFlags(command, openaiSchema)
 }
+
+/** `--engine vllm`, as pipelines have it, is `--backend vllm`. */
+export function kindOf({ backend, engine }: { readonly backend: Kind; readonly engine?: string }): Kind {
+  return backend === 'torch' && engine === 'vllm' ? 'vllm' : backend
+}
+
+/** Settings of our own workers, which have no vLLM beside them. */
+const torchSchema = backendSchema.omit({ vllm: true })
+/** Of the settings of our own workers, vLLM takes the devices, the data type, and whom to trust. */
+const vllmSchema = backendSchema.pick({
+  vllm: true,
+  engine: true,
+  gpus: true,
+  dtype: true,
+  trust_remote_code: true,
+})
 
 /** Opens what the flags name. @throws ElenchusError `usage` for a flag of another kind of backend. */
 export async function openGenerator(
@@ -53,16 +71,16 @@ export async function openGenerator(
   surroundings: Surroundings,
 ): Promise<Generator> {
   const given = { ...options }
-  if (options.backend === 'torch') {
-    refuseForeignFlags(backendSchema, openaiSchema, given, 'a setting of --backend openai only')
-    refuseForeignFlags(backendSchema, vllmSchema, given, 'a setting of --backend vllm only')
+  const kind = kindOf(options)
+  if (kind === 'torch') {
+    refuseForeignFlags(torchSchema, openaiSchema, given, 'a setting of --backend openai only')
+    refuseForeignFlags(torchSchema, vllmSchema, given, 'a setting of --backend vllm only')
     const reference = await resolveModel(options)
     const backend = openTorch(readBackendFlags(given), reference.base, surroundings)
     return withPolicy(backend, async () => {
       return { kind: 'torch', backend, reference, policy: await policyOf(backend, reference) }
     })
   }
-  const kind = options.backend
   const reference = await resolveModel(options, { served: kind === 'openai' })
   const backend =
     kind === 'openai'
@@ -96,7 +114,7 @@ async function withPolicy<Result>(backend: ModelBackend, use: () => Promise<Resu
 type Given = Readonly<Record<string, unknown>>
 
 function openOpenAI(given: Given, model: string, { events, signal }: Surroundings): Promise<OpenAIBackend> {
-  refuseForeignFlags(openaiSchema, backendSchema, given, 'a setting of --backend torch only')
+  refuseForeignFlags(openaiSchema, torchSchema, given, 'a setting of --backend torch only')
   refuseForeignFlags(openaiSchema, vllmSchema, given, 'a setting of --backend vllm only')
   const config: OpenAIConfig = readSchemaFlags(openaiSchema, given)
   return createOpenAIBackend(
@@ -115,29 +133,17 @@ function openOpenAI(given: Given, model: string, { events, signal }: Surrounding
   )
 }
 
-/** Of the flags of our own workers, vLLM takes the devices and the data type. */
-const SHARED_WITH_VLLM = ['gpus', 'dtype'] as const
-
-function openVllm(given: Given, model: string, surroundings: Surroundings): Promise<OpenAIBackend> {
+async function openVllm(given: Given, model: string, surroundings: Surroundings): Promise<OpenAIBackend> {
   const { events, signal, logDirectory } = surroundings
-  const own = vllmSchema.extend({ dtype: backendSchema.shape.dtype, gpus: backendSchema.shape.gpus })
-  refuseForeignFlags(own, backendSchema, given, 'a setting of --backend torch only')
-  refuseForeignFlags(own, openaiSchema, given, 'a setting of --backend openai only')
-  const config = readSchemaFlags(vllmSchema, given)
-  const shared = Object.fromEntries(SHARED_WITH_VLLM.map((name) => [name, given[name]]))
-  const { gpus, dtype } = readBackendFlags({ ...shared, numGpus: given['numGpus'] })
-  const [program = 'vllm', ...parameters] = config.vllm_command
+  refuseForeignFlags(vllmSchema, torchSchema, given, 'a setting of --backend torch only')
+  refuseForeignFlags(vllmSchema, openaiSchema, given, 'a setting of --backend openai only')
+  const settings = vllmSettings(readBackendFlags(given))
+  await findProgram(settings.command)
   return createVllmBackend(
     {
+      ...settings,
       model,
-      command: [program, ...parameters],
-      args: config.vllm_args,
-      maxLoraRank: config.vllm_max_lora_rank,
-      gpus,
-      dtype,
       logDirectory,
-      concurrency: config.concurrency,
-      retries: config.retries,
       onWarning: (message) => events({ type: 'warning', stage: 'backend', message }),
     },
     { signal },

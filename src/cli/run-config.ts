@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PipelineConfig } from '../config/pipeline.ts'
+import { openBackend } from '../pipelines/open-backend.ts'
 import type { PipelineContext } from '../pipelines/weights.ts'
 import { redacted } from '../runs/redact.ts'
-import { openTorch } from './backend.ts'
 import { dryRun } from './dry-run-config.ts'
 import { withSession } from './session.ts'
 import { openSinks, type SinkFlags } from './sinks.ts'
@@ -32,10 +32,9 @@ export async function runPipelineConfig<Summary>(
     }
     const logDirectory = join(config.output, 'logs')
     await mkdir(logDirectory, { recursive: true })
-    const model = 'path' in config.model ? config.model.path : join(config.output, 'base', 'drill', 'initial')
     await using sinks = await openSinks(options, { dir: config.output, config, events: told })
     const { events } = sinks
-    await using backend = openTorch(config.backend, model, { logDirectory, events })
+    await using backend = await openBackend(config, { logDirectory, events })
     await printOutcome(config, session, pipeline.run({ backend, events, signal, ...range }), pipeline.render)
   })
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { vllmSchema } from './served.ts'
 
 export const LAUNCHERS = ['spawn', 'accelerate', 'torchrun', 'command', 'slurm', 'ray'] as const
 
@@ -73,7 +74,12 @@ const seconds = z.number().positive().optional()
 
 /** Where and how tensors are computed. Placement: it decides speed, not results, and is not compared on resume. */
 export const backendSchema = z.strictObject({
-  engine: z.enum(['auto', 'native', 'transformers']).default('auto'),
+  engine: z
+    .enum(['auto', 'native', 'transformers', 'vllm'])
+    .default('auto')
+    .describe(
+      'What samples: one of the workers’ own engines, or your vLLM, started per device; scoring, training and PPO’s sampling are always the workers’.',
+    ),
   dtype: z.enum(['auto', 'float32', 'bfloat16']).default('auto'),
   gpus: z
     .array(z.number().int().nonnegative())
@@ -99,6 +105,7 @@ export const backendSchema = z.strictObject({
     .default(false)
     .describe('The same seed gives the same text whatever else is in the batch (CPU, float32).'),
   trust_remote_code: z.boolean().default(false),
+  vllm: vllmSchema.prefault({}),
   threads: z
     .number()
     .int()

@@ -29,19 +29,28 @@ export const openaiSchema = z.strictObject({
 })
 export type OpenAIConfig = z.infer<typeof openaiSchema>
 
-/** vLLM servers of our own, from the user's own vLLM; what they need besides devices and data type. */
+/** The user's own vLLM, started as servers that sample; part of `backend`, and placement like all of it. */
 export const vllmSchema = z.strictObject({
-  vllm_command: z
-    .array(z.string().min(1))
-    .min(1)
-    .default(['vllm'])
-    .describe('Program of vLLM with its first arguments, for example [/opt/vllm/bin/vllm].'),
-  vllm_args: z
-    .array(z.string())
+  command: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .default('vllm')
+    .describe('Program of vLLM, with its first arguments if it is a list, for example /opt/vllm/bin/vllm.'),
+  args: z
+    .array(
+      z
+        .string()
+        .refine((each) => !/^--api[-_]key(?:$|=)/.test(each), 'the servers have keys of their own already'),
+    )
     .default([])
     .describe('Further arguments of `vllm serve`, for example ["--max-model-len", "4096"].'),
-  vllm_max_lora_rank: z.number().int().positive().default(64).describe('Largest rank of an adapter.'),
+  gpus: z
+    .array(z.number().int().nonnegative())
+    .optional()
+    .describe(
+      'Devices of its servers, one each, for example [4, 5]; absent: those of the workers, in turns with them; []: one server that sees all.',
+    ),
+  max_lora_rank: z.number().int().positive().default(64).describe('Largest rank of an adapter.'),
   concurrency: z.number().int().positive().default(256).describe('Requests under way at once, per server.'),
   retries: z.number().int().min(0).default(5).describe('Further attempts after a failure that may pass.'),
+  ready: z.number().positive().default(1800).describe('Seconds that a server may take to start.'),
 })
-export type VllmConfig = z.infer<typeof vllmSchema>

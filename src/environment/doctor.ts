@@ -8,11 +8,14 @@ import { spawnLauncher } from '../bridge/launchers/spawn.ts'
 import type { Hello } from '../bridge/protocol/control.ts'
 import { packageVersion } from '../runs/versions.ts'
 import type { Diagnosis, Finding } from './finding.ts'
+import { checkVllm } from './vllm.ts'
 import { checkDisk, checkNode, checkPlatform, findGpus, gpuFinding } from './machine.ts'
 
 export interface DoctorOptions {
   /** The interpreter of the workers; see {@link choosePython} for what is taken without it. */
   readonly python?: string | undefined
+  /** The user's vLLM; without it, whatever `vllm` is on the path. */
+  readonly vllm?: readonly [string, ...string[]] | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -46,6 +49,7 @@ export async function diagnose(options: DoctorOptions = {}): Promise<Diagnosis> 
     if (hello !== undefined) findings.push(versionsFinding(hello))
     findings.push(finding)
   }
+  findings.push(await checkVllm(options.vllm, options.signal))
   throwIfCancelled(options.signal, 'doctor')
   return { ready: findings.every(({ status }) => status !== 'error'), findings }
 }

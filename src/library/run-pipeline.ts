@@ -8,7 +8,7 @@ import { runAbel } from '../pipelines/abel/run.ts'
 import type { AbelSummary } from '../pipelines/abel/summary.ts'
 import { runOak } from '../pipelines/oak/run.ts'
 import type { OakSummary } from '../pipelines/oak/summary.ts'
-import { openTorch } from '../pipelines/open-torch.ts'
+import { openBackend } from '../pipelines/open-backend.ts'
 import type { PipelineContext } from '../pipelines/weights.ts'
 import { EventStream, fanOut, type RunEvent } from '../runs/events.ts'
 import { type Logger, logEvents } from './logger.ts'
@@ -86,8 +86,7 @@ async function runWith(
   if (given !== undefined) return run({ ...context, backend: given }, config)
   const logDirectory = join(config.output, 'logs')
   await mkdir(logDirectory, { recursive: true })
-  const model = 'path' in config.model ? config.model.path : join(config.output, 'base', 'drill', 'initial')
-  await using backend = openTorch(config.backend, model, { logDirectory, events: context.events })
+  await using backend = await openBackend(config, { logDirectory, events: context.events })
   return await run({ ...context, backend }, config)
 }
 

@@ -9,10 +9,18 @@ export function openTorch(
   model: string,
   options: { readonly logDirectory: string; readonly events: EventSink },
 ): TorchBackend {
+  if (config.engine === 'vllm') {
+    options.events({
+      type: 'warning',
+      stage: 'backend',
+      message:
+        'engine vllm has no part in this: training, and sampling from weights in training, are the workers’.',
+    })
+  }
   return createTorchBackend({
     model,
     dtype: dtypeOf(config),
-    engine: config.engine,
+    engine: config.engine === 'vllm' ? 'auto' : config.engine,
     deterministic: config.deterministic,
     trustRemoteCode: config.trust_remote_code,
     threads: config.threads,

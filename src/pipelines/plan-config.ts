@@ -46,7 +46,12 @@ const TINY_VOCABULARY = 600
 /** What a configuration would do, stage by stage, with estimates of memory and time. Starts nothing. */
 export async function planConfig(config: PipelineConfig, options: PlanOptions = {}): Promise<Plan> {
   const assumptions: string[] = []
-  const { gpus, num_processes: processes, dtype, sharding } = config.backend
+  const { gpus, num_processes: processes, dtype, sharding, engine } = config.backend
+  if (engine === 'vllm') {
+    assumptions.push(
+      'what vLLM samples takes the time of our own engine; its start-ups are not counted, and it takes the share of memory that it is told (--gpu-memory-utilization)',
+    )
+  }
   const name = options.device ?? (gpus.length > 0 ? 'h100' : 'cpu')
   const speed = SPEEDS[name]
   if (speed === undefined) {

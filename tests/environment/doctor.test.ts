@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { diagnose } from '../../src/environment/doctor.ts'
 import type { Diagnosis } from '../../src/environment/finding.ts'
 import { checkNode, checkPlatform, gpuFinding, parseGpus } from '../../src/environment/machine.ts'
+import { checkVllm } from '../../src/environment/vllm.ts'
 import { workerPython } from '../bridge/worker-python.ts'
 
 const byName = ({ findings }: Diagnosis): Record<string, unknown> =>
@@ -34,6 +35,34 @@ describe('diagnose', () => {
       python: { status: 'error', fix: expect.stringContaining('elenchus setup') as string },
       wire: { status: 'error' },
     })
+  })
+
+  test('vLLM: its version where it is named or there, nothing where nobody asked for it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'elenchus-doctor-'))
+    const program = async (name: string, text: string): Promise<string> => {
+      await writeFile(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+      return join(folder, name)
+    }
+    const good = await program('good', 'echo noise >&2; [ "$2" = --version ] && echo 0.33.0+cpu')
+    expect(await checkVllm([good, 'first'])).toMatchObject({
+      status: 'ok',
+      message: `0.33.0+cpu, ${good}`,
+      details: { version: '0.33.0+cpu' },
+    })
+    const broken = await program('broken', 'echo "ImportError: no torch" >&2; exit 1')
+    expect(await checkVllm([broken])).toMatchObject({
+      status: 'error',
+      message: expect.stringContaining('ImportError: no torch') as string,
+      fix: expect.stringContaining(`${broken} --version`) as string,
+    })
+    expect(await checkVllm([join(folder, 'none')])).toMatchObject({ status: 'error' })
+    const path = process.env['PATH']
+    process.env['PATH'] = folder
+    expect(await checkVllm(undefined)).toMatchObject({ status: 'note' })
+    await program('vllm', 'echo 1.2.3')
+    expect(await checkVllm(undefined)).toMatchObject({ status: 'ok', details: { version: '1.2.3' } })
+    process.env['PATH'] = path
+    await rm(folder, { recursive: true })
   })
 
   test('every finding that is not fine has a fix', async () => {

@@ -10,6 +10,8 @@ export interface HttpOptions {
   readonly model: string
   /** Environment variable of the key. It is read for every request and kept nowhere. */
   readonly keyVariable: string
+  /** In its place, of a server that this process has started. */
+  readonly key?: string | undefined
   readonly retries: number
   readonly idleMs: number
 }
@@ -102,9 +104,8 @@ export class HttpClient {
     { method = 'POST', body, signal }: Send,
     read: (reply: IncomingMessage) => Promise<Result>,
   ): Promise<Result> {
-    const { model, keyVariable, idleMs } = this.#options
+    const { model, keyVariable, key = process.env[keyVariable] ?? '', idleMs } = this.#options
     const url = `${this.baseUrl}${path}`
-    const key = process.env[keyVariable] ?? ''
     const text = body === undefined ? undefined : JSON.stringify(body)
     const leaving = new AbortController()
     let reply: IncomingMessage | undefined

@@ -29,13 +29,14 @@ const DEFAULTS = { concurrency: 32, retries: 5, idleMs: 600_000, keyVariable: 'O
 const BUFFERED = 64
 
 /**
- * Connects to an OpenAI-compatible server and finds out what it can.
+ * Connects to an OpenAI-compatible server and finds out what it can. A `key` is that of servers which the caller has
+ * started; those of others stay in the environment.
  *
  * @throws ElenchusError `http_failed` where nobody answers; `http_refused` for a wrong key, address or model.
  */
 export async function createOpenAIBackend(
   options: OpenAIBackendOptions,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  { signal, key }: { readonly signal?: AbortSignal | undefined; readonly key?: string } = {},
 ): Promise<OpenAIBackend> {
   const warned = new Set<string>()
   const warn = (message: string): void => {
@@ -56,6 +57,7 @@ export async function createOpenAIBackend(
         baseUrl: normaliseUrl(url),
         model: options.model,
         keyVariable: options.apiKeyVariable ?? DEFAULTS.keyVariable,
+        key,
         retries: options.retries ?? DEFAULTS.retries,
         idleMs: options.idleMs ?? DEFAULTS.idleMs,
       }),

@@ -20,6 +20,7 @@ import {
   type TrainingSession,
   type Trajectory,
 } from '../backend.ts'
+import { addUsage, NO_USAGE } from '../usage.ts'
 import { generate } from './generate.ts'
 import type { TorchBackendOptions } from './options.ts'
 import { persevere } from './persevere.ts'
@@ -55,6 +56,8 @@ export interface TorchBackend extends ModelBackend {
   /** The policy in an adapter folder or hub repository, with the fingerprint of its weights. */
   adapterPolicy(path: string): Promise<PolicyRef>
   stats(): Promise<readonly WorkerStats[]>
+  /** Ends the workers, and with them whatever they hold on their devices; the next request starts new ones. */
+  release(): Promise<void>
   usage(): BackendUsage
 }
 
@@ -62,14 +65,6 @@ const SPECIAL_TOKENS = { eos: '<eos>', pad: '<pad>' } as const
 /** The byte alphabet stands first in a vocabulary made on the spot, then the special tokens. */
 const BYTES = 256
 const RESTARTS = 3
-/** Before any worker was started. */
-const NO_USAGE = {
-  requestSeconds: 0,
-  importSeconds: 0,
-  workerSeconds: 0,
-  meanWorkerSeconds: 0,
-  done: undefined,
-}
 
 /** The backend over our own workers. They start when something needs them and stay until disposal. */
 export function createTorchBackend(options: TorchBackendOptions): TorchBackend {
@@ -93,6 +88,8 @@ class Torch implements TorchBackend {
   #group: Promise<WorkerGroup> | null = null
   #running: WorkerGroup | null = null
   #startSeconds = 0
+  /** Of the workers that were released. */
+  #past = NO_USAGE
   #disposed = false
 
   constructor(options: TorchBackendOptions) {
@@ -229,20 +226,31 @@ class Torch implements TorchBackend {
     return { kind: 'adapter', path, fingerprint }
   }
 
+  async release(): Promise<void> {
+    const group = await this.#group?.catch(() => null)
+    if (group === undefined || group === null) return
+    this.#past = this.usage()
+    this.#group = null
+    this.#running = null
+    this.#startSeconds = 0
+    await group[Symbol.asyncDispose]()
+  }
+
   usage(): BackendUsage {
-    const usage = this.#running?.usage ?? NO_USAGE
-    const { importSeconds, requestSeconds, done, ...workers } = usage
+    const startSeconds = this.#startSeconds
+    if (this.#running === null) return addUsage(this.#past, { ...NO_USAGE, startSeconds })
+    const { importSeconds, requestSeconds, done: work, ...workers } = this.#running.usage
     const { facts } = this.#shared
-    return {
-      startSeconds: this.#startSeconds + importSeconds,
+    return addUsage(this.#past, {
+      startSeconds: startSeconds + importSeconds,
       // While a worker imports, its first request waits.
       requestSeconds: Math.max(0, requestSeconds - importSeconds),
       ...workers,
-      ...(done !== undefined && { work: done }),
+      work,
       ...(facts !== undefined && {
         device: { name: facts.device_name, dtype: facts.dtype, count: this.#workers.length },
       }),
-    }
+    })
   }
 
   async stats(): Promise<readonly WorkerStats[]> {

@@ -46,6 +46,11 @@ export class WorkerHandle {
     return this.#on.epoch
   }
 
+  /** Groups that follow each other count their starts anew. */
+  isOf(group: WorkerGroup, epoch: number): boolean {
+    return this.#group === group && this.epoch === epoch
+  }
+
   call<Name extends Op>(
     op: Name,
     body: OpMap[Name]['request'],
@@ -105,7 +110,7 @@ export class WorkerModels implements PolicyLane {
   async readyAs(handle: WorkerHandle): Promise<number> {
     const group = await this.#shared.group()
     const { epoch, hello } = await group.worker(this.rank)
-    if (epoch === handle.epoch) return hello.credits
+    if (handle.isOf(group, epoch)) return hello.credits
     throw new ElenchusError('worker_died', `Worker ${this.rank} died, and with it what it was training.`)
   }
 
@@ -113,7 +118,7 @@ export class WorkerModels implements PolicyLane {
   async handle(): Promise<WorkerHandle> {
     const group = await this.#shared.group()
     const { rank, epoch } = await group.worker(this.rank)
-    if (this.#handle?.epoch !== epoch) {
+    if (this.#handle?.isOf(group, epoch) !== true) {
       this.#handle = new WorkerHandle(group, { rank, epoch })
       this.#base = null
       this.#adapters.clear()

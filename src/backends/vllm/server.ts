@@ -6,20 +6,32 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ElenchusError } from '../../errors.ts'
 import { throwIfAborted } from '../openai/http.ts'
-import { serveCommand, serveEnvironment, type VllmServeOptions } from './command.ts'
+import {
+  DEFAULT_COMMAND,
+  noProgram,
+  serveCommand,
+  serveEnvironment,
+  type VllmServeOptions,
+} from './command.ts'
 
 export interface StartOptions extends Omit<VllmServeOptions, 'port'> {
   /** Device relative to CUDA_VISIBLE_DEVICES; absent: vLLM's own choice. */
   readonly gpu?: number | undefined
+  /** What it is to ask its users for. */
+  readonly key: string
   readonly logDirectory: string
   /** How long loading may take. @default 1800000 */
   readonly readyMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+const READY_MS = 1_800_000
 const POLL_MS = 250
 const GRACE_MS = 10_000
-const TAIL = 4000
+const TAIL = 3000
+const NO_SUCH_PROGRAM = 127
+/** The last line of a Python traceback, alone or behind what vLLM puts before its lines. */
+const FIRST_ERROR = /^(?:\([^)\n]*\) )?(?:ERROR [^\]\n]*\] )?([\w.]*(?:Error|Exception): .*)$/m
 
 /** Servers that run now: none of them outlives an exit of this process. The listener is there while they are. */
 const running = new Set<number>()
@@ -45,28 +57,48 @@ const WATCHED = ['sh', '-c', '(cat >/dev/null <&3; kill -KILL 0) & exec 3<&-; ex
 /** One `vllm serve` in a process group of its own. */
 export class VllmServer implements AsyncDisposable {
   readonly url: string
+  readonly gpu: number | undefined
+  /** Comes only if it ends by itself: why. */
+  readonly died: Promise<ElenchusError>
   readonly #child: ChildProcess
-  readonly #log: string
+  readonly #log: Log
+  #ending = false
 
-  private constructor(child: ChildProcess, url: string, log: string) {
+  private constructor(child: ChildProcess, url: string, log: Log, gpu: number | undefined) {
     this.#child = child
     this.url = url
+    this.gpu = gpu
     this.#log = log
+    this.died = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        if (this.#ending) return
+        const how = signal === null ? `with exit status ${code}` : `by ${signal}`
+        void log.describe().then((said) => {
+          resolve(
+            new ElenchusError('worker_died', `vLLM ended ${how}. ${said}`, { details: { code, signal } }),
+          )
+        })
+      })
+    })
+  }
+
+  get alive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
   /**
    * Starts a server and waits until it is healthy.
-   * @throws ElenchusError `environment` where there is no such program; `worker_start_failed` with the tail of its log.
+   * @throws ElenchusError `environment` where there is no such program; `worker_start_failed` with what its log says.
    */
   static async start(options: StartOptions): Promise<VllmServer> {
+    const { gpu, key, readyMs = READY_MS } = options
     const port = await freePort()
     await mkdir(options.logDirectory, { recursive: true })
-    const logFile = join(options.logDirectory, `vllm-${options.gpu ?? 0}.log`)
-    const log = await open(logFile, 'a', 0o600)
+    const log = await Log.open(join(options.logDirectory, `vllm-${gpu ?? 0}.log`))
     const [program, ...parameters] = [...WATCHED, ...serveCommand({ ...options, port })]
     const child = spawn(program, parameters, {
       detached: true,
-      env: { ...process.env, ...serveEnvironment(options.gpu, process.env) },
+      env: { ...process.env, ...serveEnvironment({ gpu, key, readyMs }, process.env) },
       stdio: ['ignore', log.fd, log.fd, 'pipe'],
     })
     await log.close()
@@ -79,7 +111,7 @@ export class VllmServer implements AsyncDisposable {
       if (running.size === 0) process.off('exit', killAll)
       signalGroup(pid, 'SIGKILL')
     })
-    const server = new VllmServer(child, `http://127.0.0.1:${port}`, logFile)
+    const server = new VllmServer(child, `http://127.0.0.1:${port}`, log, gpu)
     try {
       await server.#healthy(options)
       return server
@@ -89,21 +121,13 @@ export class VllmServer implements AsyncDisposable {
     }
   }
 
-  async #healthy({ readyMs = 1_800_000, signal, command = ['vllm'] }: StartOptions): Promise<void> {
+  async #healthy({ readyMs = READY_MS, signal, command = DEFAULT_COMMAND }: StartOptions): Promise<void> {
     const until = performance.now() + readyMs
     for (;;) {
       throwIfAborted(signal)
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
-        const tail = await this.#tail()
-        if (this.#child.exitCode === 127) {
-          throw new ElenchusError('environment', `There is no program "${command[0]}".`, {
-            hint: 'Install vLLM in an environment of its own and name its program with --vllm-command.',
-          })
-        }
-        throw new ElenchusError(
-          'worker_start_failed',
-          `vLLM did not start. The end of ${this.#log}:\n${tail}`,
-        )
+      if (!this.alive) {
+        if (this.#child.exitCode === NO_SUCH_PROGRAM) throw noProgram(command[0])
+        throw new ElenchusError('worker_start_failed', `vLLM did not start. ${await this.#log.describe()}`)
       }
       const reply = await fetch(`${this.url}/health`, { signal: AbortSignal.timeout(5000) }).catch(() => null)
       await reply?.arrayBuffer().catch(() => undefined)
@@ -111,26 +135,61 @@ export class VllmServer implements AsyncDisposable {
       if (performance.now() > until) {
         throw new ElenchusError(
           'worker_start_failed',
-          `vLLM was not ready after ${readyMs / 1000} s. The end of ${this.#log}:\n${await this.#tail()}`,
+          `vLLM was not ready after ${readyMs / 1000} s. ${await this.#log.describe()}`,
+          { hint: 'If it is only slow, raise --vllm-ready (seconds).' },
         )
       }
       await delay(POLL_MS)
     }
   }
 
-  async #tail(): Promise<string> {
-    return (await readFile(this.#log, 'utf8').catch(() => '')).slice(-TAIL)
-  }
-
   /** Ends the server with everything that it has started. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { pid, exitCode, signalCode } = this.#child
-    if (pid === undefined || exitCode !== null || signalCode !== null) return
+    this.#ending = true
+    const { pid } = this.#child
+    if (pid === undefined || !this.alive) return
     const exited = once(this.#child, 'exit')
     signalGroup(pid, 'SIGTERM')
     await Promise.race([exited, delay(GRACE_MS, undefined, { ref: false })])
     signalGroup(pid, 'SIGKILL')
     await exited
+  }
+}
+
+/** What one server writes: all of a device write to one file, one after the other. */
+class Log {
+  readonly #path: string
+  readonly #from: number
+  readonly #handle: Awaited<ReturnType<typeof open>>
+
+  private constructor(path: string, from: number, handle: Awaited<ReturnType<typeof open>>) {
+    this.#path = path
+    this.#from = from
+    this.#handle = handle
+  }
+
+  static async open(path: string): Promise<Log> {
+    const handle = await open(path, 'a', 0o600)
+    return new Log(path, (await handle.stat()).size, handle)
+  }
+
+  get fd(): number {
+    return this.#handle.fd
+  }
+
+  /** On this side; the server has its own. */
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+
+  /** The first error, since others follow from it, and how it ends. */
+  async describe(): Promise<string> {
+    const text = await readFile(this.#path)
+      .then((bytes) => bytes.subarray(this.#from).toString('utf8'))
+      .catch(() => '')
+    const [, first] = FIRST_ERROR.exec(text) ?? []
+    const cause = first === undefined ? '' : `The first error in its log: ${first}\n`
+    return `${cause}The end of ${this.#path}:\n${text.slice(-TAIL)}`
   }
 }
 

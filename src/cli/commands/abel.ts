@@ -6,6 +6,7 @@ import { renderAbelTable } from '../abel-table.ts'
 import { collect } from '../collect.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import { packageFile } from '../package-files.ts'
+import { addEngineFlags, engineOverrides } from '../engine-flags.ts'
 import { type RunFlags, runPipelineConfig } from '../run-config.ts'
 import { addSinkFlags, type SinkFlags } from '../sinks.ts'
 import { addRangeFlags, type RangeFlags } from '../stage-range.ts'
@@ -26,22 +27,24 @@ interface AbelOptions extends SinkFlags, RangeFlags {
 
 /** `elenchus abel`: the old guide's five scripts as one command, on top of configs/abel.yaml. */
 export function abelCommand(): Command {
-  return addSinkFlags(
-    addRangeFlags(
-      new Command('abel')
-        .description('run the Abel pipeline: PPO, Regime W rollouts, preference pairs, DPO, evaluation')
-        .option('--config <file>', 'base configuration (default: configs/abel.yaml)')
-        .option('--base-model <path>', 'folder or hub name of the base model')
-        .option('--data-path <file>', "training questions (GSM8K's train file)")
-        .option('--held-out-data <file>', 'questions of the table (GSM8K Platinum)')
-        .option('--platinum-overlay <file>', "where --held-out-data is GSM8K's test file")
-        .option('--n-gpus <n>', 'the first n devices', positiveInteger)
-        .option('--output <dir>', 'run directory')
-        .option('--seed <n>', 'seed of everything random', nonNegativeInteger)
-        .option('--set <key=value>', 'override any other setting', collect, [])
-        .option('--resume', 'continue an interrupted run')
-        .option('--dry-run', 'print the resolved configuration and the plan, and stop')
-        .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+  return addEngineFlags(
+    addSinkFlags(
+      addRangeFlags(
+        new Command('abel')
+          .description('run the Abel pipeline: PPO, Regime W rollouts, preference pairs, DPO, evaluation')
+          .option('--config <file>', 'base configuration (default: configs/abel.yaml)')
+          .option('--base-model <path>', 'folder or hub name of the base model')
+          .option('--data-path <file>', "training questions (GSM8K's train file)")
+          .option('--held-out-data <file>', 'questions of the table (GSM8K Platinum)')
+          .option('--platinum-overlay <file>', "where --held-out-data is GSM8K's test file")
+          .option('--n-gpus <n>', 'the first n devices', positiveInteger)
+          .option('--output <dir>', 'run directory')
+          .option('--seed <n>', 'seed of everything random', nonNegativeInteger)
+          .option('--set <key=value>', 'override any other setting', collect, [])
+          .option('--resume', 'continue an interrupted run')
+          .option('--dry-run', 'print the resolved configuration and the plan, and stop')
+          .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+      ),
     ),
   )
     .addHelpText(
@@ -50,7 +53,11 @@ export function abelCommand(): Command {
     )
     .action(async (options: AbelOptions) => {
       const path = options.config ?? packageFile('configs/abel.yaml')
-      const overrides = [...flagOverrides(options), ...options.set.map(parseOverride)]
+      const overrides = [
+        ...flagOverrides(options),
+        ...engineOverrides({ ...options }),
+        ...options.set.map(parseOverride),
+      ]
       await runAbelConfig(await loadConfig(path, abelSchema, overrides), options)
     })
 }

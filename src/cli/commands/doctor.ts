@@ -1,11 +1,15 @@
 import { Command } from 'commander'
 import { diagnose } from '../../environment/doctor.ts'
 import type { Diagnosis, Finding } from '../../environment/finding.ts'
+import { backendSchema } from '../../config/backend.ts'
 import { ElenchusError } from '../../errors.ts'
+import { commandOf } from '../../pipelines/open-backend.ts'
+import { readSchemaFlags } from '../flags.ts'
 import { withSession } from '../session.ts'
 
 interface DoctorFlags {
   readonly python?: string
+  readonly vllmCommand?: string
   readonly json?: boolean
 }
 
@@ -13,17 +17,23 @@ interface DoctorFlags {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description(
-      'check Node, Python, torch, GPU, disk and the wire to a real worker; each finding with its fix',
+      'check Node, Python, torch, GPU, disk, the wire to a real worker, and vLLM; each finding with its fix',
     )
     .option('--python <path>', 'interpreter of the workers (default: the one that runs would use)')
+    .option(
+      '--vllm-command <value>',
+      'program of vLLM, as runs are given it (default: vllm, if there is one)',
+    )
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
-      '\nExamples:\n  elenchus doctor\n  elenchus doctor --python .venv/bin/python --json',
+      '\nExamples:\n  elenchus doctor\n  elenchus doctor --python .venv/bin/python --json\n  elenchus doctor --vllm-command /opt/vllm/bin/vllm',
     )
     .action(async (flags: DoctorFlags) => {
       await withSession(flags, async ({ print, signal }) => {
-        const diagnosis = await diagnose({ python: flags.python, signal })
+        const { vllm } = readSchemaFlags(backendSchema.pick({ vllm: true }), { ...flags })
+        const command = flags.vllmCommand === undefined ? undefined : commandOf(vllm)
+        const diagnosis = await diagnose({ python: flags.python, vllm: command, signal })
         print(render(diagnosis), diagnosis)
         const errors = diagnosis.findings.filter(({ status }) => status === 'error')
         if (errors.length === 0) return

@@ -6,6 +6,7 @@ import { runOak } from '../../pipelines/oak/run.ts'
 import { parseGpus } from '../backend.ts'
 import { packageFile } from '../package-files.ts'
 import { renderOakTable } from '../oak-table.ts'
+import { addEngineFlags, engineOverrides } from '../engine-flags.ts'
 import { type RunFlags, runPipelineConfig } from '../run-config.ts'
 import { addSinkFlags, type SinkFlags } from '../sinks.ts'
 import { addRangeFlags, type RangeFlags } from '../stage-range.ts'
@@ -26,27 +27,29 @@ interface OakOptions extends SinkFlags, RangeFlags {
 
 /** `elenchus oak 2 1500 "0,1,2,3"`: the old script's three arguments, on top of configs/oak.yaml. */
 export function oakCommand(): Command {
-  return addSinkFlags(
-    addRangeFlags(
-      new Command('oak')
-        .description('run the OaK loop: SFT, then [traces, judge, pairs, DPO] repeated, then evaluation')
-        .argument('[iterations]', 'iterations after SFT')
-        .argument('[problems]', 'training problems per iteration')
-        .argument('[gpus]', 'devices, for example "0,1,2,3"')
-        .option('--config <file>', 'base configuration (default: configs/oak.yaml)')
-        .option('--model <path>', 'folder or hub name of the base model')
-        .option('--train-data <files...>', 'problem files for SFT and traces')
-        .option(
-          '--held-out-data <files...>',
-          'problem files for the table; without it, a fifth of --train-data',
-        )
-        .option('--evaluate-also <name=file...>', 'further evaluation sets')
-        .option('--output <dir>', 'run directory')
-        .option('--seed <n>', 'seed of everything random')
-        .option('--set <key=value>', 'override any other setting', collect, [])
-        .option('--resume', 'continue an interrupted run')
-        .option('--dry-run', 'print the resolved configuration and the plan, and stop')
-        .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+  return addEngineFlags(
+    addSinkFlags(
+      addRangeFlags(
+        new Command('oak')
+          .description('run the OaK loop: SFT, then [traces, judge, pairs, DPO] repeated, then evaluation')
+          .argument('[iterations]', 'iterations after SFT')
+          .argument('[problems]', 'training problems per iteration')
+          .argument('[gpus]', 'devices, for example "0,1,2,3"')
+          .option('--config <file>', 'base configuration (default: configs/oak.yaml)')
+          .option('--model <path>', 'folder or hub name of the base model')
+          .option('--train-data <files...>', 'problem files for SFT and traces')
+          .option(
+            '--held-out-data <files...>',
+            'problem files for the table; without it, a fifth of --train-data',
+          )
+          .option('--evaluate-also <name=file...>', 'further evaluation sets')
+          .option('--output <dir>', 'run directory')
+          .option('--seed <n>', 'seed of everything random')
+          .option('--set <key=value>', 'override any other setting', collect, [])
+          .option('--resume', 'continue an interrupted run')
+          .option('--dry-run', 'print the resolved configuration and the plan, and stop')
+          .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+      ),
     ),
   )
     .addHelpText(
@@ -59,6 +62,7 @@ export function oakCommand(): Command {
         ...positional('problems', 'traces.num_problems', problems),
         ...(typeof gpus === 'string' ? [override('gpus', 'backend.gpus', parseGpus(gpus))] : []),
         ...flagOverrides(options),
+        ...engineOverrides({ ...options }),
         ...options.set.map(parseOverride),
       ]
       const path = options.config ?? packageFile('configs/oak.yaml')

@@ -3,6 +3,7 @@ import { loadConfig, parseOverride } from '../../config/load.ts'
 import { pipelineSchema, type PipelineConfig } from '../../config/pipeline.ts'
 import { setAside } from '../../pipelines/set-aside.ts'
 import { collect } from '../collect.ts'
+import { addEngineFlags, engineOverrides } from '../engine-flags.ts'
 import { addSinkFlags, type SinkFlags } from '../sinks.ts'
 import { addRangeFlags, type RangeFlags } from '../stage-range.ts'
 import { runAbelConfig } from './abel.ts'
@@ -10,16 +11,21 @@ import { runOakConfig } from './oak.ts'
 
 /** `elenchus run CONFIG`: the whole pipeline that a YAML file describes. */
 export function runCommand(): Command {
-  return addSinkFlags(
-    addRangeFlags(
-      new Command('run')
-        .description('run the pipeline of a configuration file')
-        .argument('<config>', 'YAML file, for example configs/tiny.oak.yaml or configs/tiny.abel.yaml')
-        .option('--set <key=value>', 'override a setting, for example --set dpo.beta=0.2', collect, [])
-        .option('--resume', 'continue an interrupted run')
-        .option('--set-aside', 'move a run with other settings out of the way (to DIR.1) instead of refusing')
-        .option('--dry-run', 'print the resolved configuration and the plan, and stop')
-        .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+  return addEngineFlags(
+    addSinkFlags(
+      addRangeFlags(
+        new Command('run')
+          .description('run the pipeline of a configuration file')
+          .argument('<config>', 'YAML file, for example configs/tiny.oak.yaml or configs/tiny.abel.yaml')
+          .option('--set <key=value>', 'override a setting, for example --set dpo.beta=0.2', collect, [])
+          .option('--resume', 'continue an interrupted run')
+          .option(
+            '--set-aside',
+            'move a run with other settings out of the way (to DIR.1) instead of refusing',
+          )
+          .option('--dry-run', 'print the resolved configuration and the plan, and stop')
+          .option('--json', 'print the summary as JSON, and events as JSON lines on stderr'),
+      ),
     ),
   )
     .addHelpText(
@@ -27,7 +33,8 @@ export function runCommand(): Command {
       '\nExamples:\n  elenchus run configs/tiny.oak.yaml --set seed=2\n  elenchus run configs/tiny.abel.yaml --resume\n  elenchus run configs/abel.yaml --until ppo',
     )
     .action(async (path: string, options: RunOptions) => {
-      const config = await loadConfig(path, pipelineSchema, options.set.map(parseOverride))
+      const overrides = [...engineOverrides({ ...options }), ...options.set.map(parseOverride)]
+      const config = await loadConfig(path, pipelineSchema, overrides)
       if (options.setAside === true && options.dryRun !== true) await makeRoom(config)
       await (config.pipeline === 'oak' ? runOakConfig(config, options) : runAbelConfig(config, options))
     })

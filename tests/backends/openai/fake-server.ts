@@ -14,6 +14,8 @@ export interface FakeOptions {
   readonly owner: string
   /** The whole answer to a prompt; a model that draws letters by the seed if absent, or if it knows none. */
   readonly script?: (seen: Seen) => string | undefined
+  /** The whole completion, by a real model for example. */
+  readonly complete?: (seen: Seen, adapter: string | undefined) => Promise<FakeCompletion>
   /** Called first for every request that generates; true if it has answered itself. */
   readonly before?: (seen: Seen, reply: ServerResponse, count: number) => boolean | Promise<boolean>
   /** Fields that it refuses as unexpected. */
@@ -32,12 +34,13 @@ export interface FakeOptions {
   readonly key?: string | undefined
 }
 
-const EOS = 256
+export const EOS = 256
 
 /** A small server with the manners of vLLM (or of others) whose tokens are characters. */
 export class FakeServer implements AsyncDisposable {
   readonly seen: Seen[] = []
-  readonly adapters = new Set<string>()
+  /** Folders by name. */
+  readonly adapters = new Map<string, string>()
   /** Completions that were under way at once, at most. */
   busiest = 0
   /** Streams that their reader left. */
@@ -101,7 +104,7 @@ export class FakeServer implements AsyncDisposable {
       if (this.adapters.has(name)) {
         return json(reply, 400, { error: { message: `The lora adapter '${name}' has already been loaded.` } })
       }
-      this.adapters.add(name)
+      this.adapters.set(name, String(body['lora_path']))
       return void reply.end('Success: LoRA adapter added successfully.')
     }
     if (path === '/v1/unload_lora_adapter' && owner === 'vllm') {
@@ -136,9 +139,18 @@ export class FakeServer implements AsyncDisposable {
       return json(reply, 404, { error: { message: `The model \`${model}\` does not exist.`, code: 404 } })
     }
     const chat = path.includes('chat')
-    const { pieces, finish, stop } = answer(this.#options.script?.(seen) ?? draw(seen), body, words)
+    const {
+      pieces,
+      finish,
+      stop,
+      promptTokens = 7,
+    } = (await this.#options.complete?.(seen, this.adapters.get(model))) ??
+    answer(this.#options.script?.(seen) ?? draw(seen), body, words)
     const vllm = owner === 'vllm'
-    const usage = (done: number): unknown => ({ prompt_tokens: 7, completion_tokens: done })
+    const usage = (done: number): unknown => ({
+      prompt_tokens: promptTokens,
+      completion_tokens: done,
+    })
     const choice = (from: number, to: number): Record<string, unknown> => {
       const tokens = pieces.slice(from, to)
       const text = tokens.filter(({ id }) => id !== EOS).map((token) => token.text)
@@ -155,7 +167,7 @@ export class FakeServer implements AsyncDisposable {
           body['logprobs'] === 0 && {
             logprobs: {
               tokens: tokens.map((token) => token.own ?? token.text),
-              token_logprobs: tokens.map(() => -0.5),
+              token_logprobs: tokens.map(({ logprob }) => logprob ?? -0.5),
             },
           }),
       }
@@ -183,19 +195,23 @@ function draw({ body }: Seen): string {
   return Array.from({ length: 5 + rng.int(30) }, () => 'abc def'[rng.int(7)] ?? '').join('')
 }
 
-interface FakeToken {
+export interface FakeToken {
   readonly text: string
   /** As the list of tokens has it. */
   readonly own?: string
   readonly id: number
+  readonly logprob?: number
+}
+
+export interface FakeCompletion {
+  readonly promptTokens?: number
+  readonly pieces: readonly FakeToken[]
+  readonly finish: string
+  readonly stop: string | null
 }
 
 /** Cut as a server cuts: by its own stop strings, which it leaves out unless told otherwise, and by length. */
-function answer(
-  text: string,
-  body: Record<string, unknown>,
-  words: boolean,
-): { pieces: FakeToken[]; finish: string; stop: string | null } {
+function answer(text: string, body: Record<string, unknown>, words: boolean): FakeCompletion {
   const stops = (body['stop'] ?? []) as string[]
   const first = stops
     .map((stop) => ({ stop, at: text.indexOf(stop) }))

@@ -402,7 +402,7 @@ describe('adapters on vLLM', () => {
   test('that an earlier run has loaded are used', async () => {
     const { backend, server } = await serve()
     const policy = await backend.adapterPolicy(await adapter('a'))
-    server.adapters.add(`elenchus-${policy.fingerprint.slice(0, 16)}`)
+    server.adapters.set(`elenchus-${policy.fingerprint.slice(0, 16)}`, '')
     expect((await run(backend, { policy })).length).toBe(1)
   })
 
