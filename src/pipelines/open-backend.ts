@@ -67,10 +67,11 @@ export async function openBackend(
 }
 
 async function openAlternating(
-  { backend: config, pipeline }: PipelineConfig,
+  pipelineConfig: PipelineConfig,
   model: string,
   surroundings: { readonly logDirectory: string; readonly events: EventSink },
 ): Promise<AlternatingBackend> {
+  const { backend: config, pipeline } = pipelineConfig
   const { logDirectory, events } = surroundings
   const warn = (message: string): void => events({ type: 'warning', stage: 'backend', message })
   refuseElsewhere(config)
@@ -97,6 +98,7 @@ async function openAlternating(
       const sampler = await createVllmBackend(
         {
           ...settings,
+          maxLoraRank: Math.max(config.vllm.max_lora_rank, ...ranksOf(pipelineConfig)),
           model: base.model,
           fingerprint: base.fingerprint,
           // vLLM would halve what the workers hold in full precision.
@@ -110,6 +112,12 @@ async function openAlternating(
       return sampler
     },
   })
+}
+
+/** Of the adapters that a pipeline makes. */
+function ranksOf(config: PipelineConfig): number[] {
+  const first = config.pipeline === 'oak' ? config.sft.lora : config.ppo.lora
+  return [first, config.dpo.lora].flatMap((lora) => lora?.rank ?? [])
 }
 
 function precisionOf(dtype: string | undefined): NonNullable<VllmSettings['dtype']> {

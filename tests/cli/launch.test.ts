@@ -36,6 +36,23 @@ test('--dry-run of a pipeline shows no credential, neither in the configuration 
   expect(text).toContain('http://[redacted]@head:8265')
 })
 
+test('--dry-run with vLLM shows its servers beside the workers, and no credential', async () => {
+  const settings = [
+    'backend.engine=vllm',
+    'backend.vllm.command=[env, "HF_TOKEN=hush", /opt/vllm/bin/vllm]',
+    'backend.vllm.args=[--max-model-len, "4096", --hf-token, hush]',
+    'backend.vllm.gpus=[4, 5]',
+  ]
+  const config = await loadConfig('configs/oak.yaml', pipelineSchema, settings.map(parseOverride))
+  const text = await dryRun(config)
+  expect(text).not.toContain('hush')
+  expect(text.match(/^# # vLLM on device \d, on this machine/gm)).toHaveLength(2)
+  expect(text).toMatch(
+    /CUDA_VISIBLE_DEVICES=\S+ env 'HF_TOKEN=\[redacted\]' \/opt\/vllm\/bin\/vllm serve Qwen\/Qwen3-8B .*--max-model-len 4096/,
+  )
+  expect(text).toMatch(/assumed: what vLLM samples takes the time of our own engine/)
+})
+
 test('--limits-step gives a slow worker more time, and the other phases what they had', () => {
   const { phaseS } = limitsOf(readBackendFlags({ limitsStep: '900' }))
   expect(phaseS).toEqual({ import: 180, load: 900, first_step: 900, step: 900 })

@@ -71,15 +71,15 @@ export class VllmServer implements AsyncDisposable {
     this.#log = log
     this.died = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        if (this.#ending) return
-        const how = signal === null ? `with exit status ${code}` : `by ${signal}`
-        void log.describe().then((said) => {
-          resolve(
-            new ElenchusError('worker_died', `vLLM ended ${how}. ${said}`, { details: { code, signal } }),
-          )
-        })
+        if (!this.#ending) resolve(this.#whyItEnded(code, signal))
       })
     })
+  }
+
+  async #whyItEnded(code: number | null, signal: NodeJS.Signals | null): Promise<ElenchusError> {
+    const how = signal === null ? `with exit status ${code}` : `by ${signal}`
+    const message = `vLLM ended ${how}. ${await this.#log.describe()}`
+    return new ElenchusError('worker_died', message, { details: { code, signal } })
   }
 
   get alive(): boolean {

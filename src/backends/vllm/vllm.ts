@@ -148,6 +148,8 @@ class Vllm implements OpenAIBackend {
     for (let inVain = 0; ;) {
       const before = open.size
       try {
+        // Others may end meanwhile, too.
+        if (inVain > 0) await this.start(options.signal)
         for await (const completion of this.#generateOnce([...open.values()], options)) {
           open.delete(completion.key)
           yield completion
@@ -158,7 +160,6 @@ class Vllm implements OpenAIBackend {
         inVain = open.size < before ? 1 : inVain + 1
         if (inVain > most) throw error
         this.#options.onWarning?.(`${error.message}\nIt is started again; ${open.size} completions are left.`)
-        await this.start(options.signal)
       }
     }
   }
