@@ -88,7 +88,7 @@ async function openAlternating(
   const dtype = dtypeOf(config)
   const size = Math.max(1, settings.gpus?.length ?? 0)
   const tell = (starting: number): void =>
-    events({ type: 'workers', stage: 'backend', starting, busy: 0, idle: size - starting, down: 0 })
+    events({ type: 'workers', stage: 'backend', starting, busy: size - starting, idle: 0, down: 0 })
   return new AlternatingBackend({
     trainer: openTorch({ ...config, engine: 'auto' }, model, surroundings),
     model,

@@ -21,7 +21,10 @@ const PHRASES = [
  * Writes a model that has seen enough proofs to write down something like one: made and trained on the spot in
  * some seconds. Its proofs are mostly wrong; they end where proofs end.
  */
-export async function makeTinyProver(folder: string): Promise<string> {
+export async function makeTinyProver(
+  folder: string,
+  architecture: { readonly head_dim?: number } = {},
+): Promise<string> {
   const problems = generateProblems({ count: 64, seed: 1, split: 'train', hops: [1] })
   const examples = sftExamples(problems, { careless_share: 0, swap_share: 0, guess_share: 0 }, 1)
   const fresh = join(folder, 'fresh')
@@ -51,6 +54,7 @@ export async function makeTinyProver(folder: string): Promise<string> {
       tie_embeddings: true,
       attention_bias: false,
       initializer_range: 0.1,
+      ...architecture,
     },
     seed: 1,
   })
