@@ -31,5 +31,6 @@ function addWork(earlier: BackendUsage['work'], later: BackendUsage['work']): Ba
     generated: sum(earlier.generated, later.generated),
     trained: sum(earlier.trained, later.trained),
     scored: sum(earlier.scored, later.scored),
+    seconds: earlier.seconds + later.seconds,
   }
 }
