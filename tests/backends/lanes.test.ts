@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { Channel } from '../../src/backends/channel.ts'
 import { wholePrompts } from '../../src/backends/torch/generate.ts'
 import { dealOut, type Lane } from '../../src/backends/torch/lanes.ts'
 import { ElenchusError } from '../../src/errors.ts'
+import { roomOf } from '../../src/backends/torch/room.ts'
 import { codeOf } from './conformance.ts'
+import { sequences, simulate, type Sequence } from './step-model.ts'
 
 interface Item {
   readonly number: number
@@ -19,7 +23,11 @@ async function deal(
 ): Promise<{ items: Item[]; chunks: number[][] }> {
   const items = Array.from({ length: count }, (_, number) => ({ number, done: false }))
   const chunks: number[][] = serves.map(() => [])
-  const lanes = serves.map((serve, index) => ({ ready: () => ready(index), serve, index }))
+  const lanes = serves.map((serve, index) => ({
+    ready: async () => ({ takes: await ready(index), sideBySide: 1 }),
+    serve,
+    index,
+  }))
   await dealOut<Item, Lane & (typeof lanes)[number]>({
     items,
     lanes,
@@ -34,7 +42,7 @@ async function deal(
   return { items, chunks }
 }
 
-const died = () => new ElenchusError('worker_died', 'It died.')
+const gone = () => new ElenchusError('worker_died', 'It died.')
 const all = async (chunk: readonly Item[]): Promise<void> => {
   for (const item of chunk) item.done = true
 }
@@ -60,11 +68,11 @@ describe('dealing out', () => {
   test('gives what a dead lane left undone to another', async () => {
     const dies = async (chunk: readonly Item[]): Promise<void> => {
       await all(chunk.slice(0, 3))
-      throw died()
+      throw gone()
     }
     let alive = true
     const { items } = await deal(100, [dies, all], async (lane) => {
-      if (lane === 0 && !alive) throw died()
+      if (lane === 0 && !alive) throw gone()
       if (lane === 0) alive = false
       return 100
     })
@@ -72,7 +80,7 @@ describe('dealing out', () => {
   })
 
   test('fails with the death of the last lane', async () => {
-    expect(await codeOf(deal(10, [all, all], () => Promise.reject(died())))).toBe('worker_died')
+    expect(await codeOf(deal(10, [all, all], () => Promise.reject(gone())))).toBe('worker_died')
   })
 
   test('finds the item that kills every worker, does the others, and names it', async () => {
@@ -81,7 +89,7 @@ describe('dealing out', () => {
     const serve = async (chunk: readonly Item[]): Promise<void> => {
       if (!chunk.some(({ number }) => number === poisoned)) return all(chunk)
       sizes.push(chunk.length)
-      throw died()
+      throw gone()
     }
     const failure = await deal(250, [serve]).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 'deadly_request', details: { request: 'Item 137', deaths: 4 } })
@@ -96,7 +104,7 @@ describe('dealing out', () => {
     const diesOnce = async (chunk: readonly Item[]): Promise<void> => {
       if (!alive) return all(chunk)
       alive = false
-      throw died()
+      throw gone()
     }
     const { chunks } = await deal(300, [diesOnce])
     expect(chunks).toEqual([[100, 16, 16, 16, 16, 16, 16, 4, 100, 100]])
@@ -122,7 +130,88 @@ describe('chunks of requests', () => {
   const requests = ['a', 'a', 'b', 'b', 'b'].map((prompt, seed) => ({ key: `${seed}`, prompt, seed }))
 
   test('keep the samples of a prompt together where they can', () => {
-    expect([1, 2, 3, 4, 5].map((most) => wholePrompts(requests, most))).toEqual([1, 2, 2, 2, 5])
+    expect([1, 2, 3, 4, 5].map((most) => wholePrompts(requests, most, most))).toEqual([1, 2, 2, 2, 5])
+    // They may grow for it.
+    expect([1, 2, 3, 4, 5].map((wanted) => wholePrompts(requests, wanted, wanted + 1))).toEqual([
+      2, 2, 2, 5, 5,
+    ])
+  })
+})
+
+describe('lanes that do many side by side', () => {
+  const SLOTS = 512
+  const lanesOf = (count: number, takes = 4096) =>
+    Array.from({ length: count }, () => ({ takes, sideBySide: SLOTS, slots: SLOTS }))
+  const tokensOf = (items: readonly Sequence[]) => items.reduce((sum, { length }) => sum + length, 0)
+
+  test.each([1, 2, 4, 8])('get the 500 x 8 rollouts in one request each: %i lanes', async (count) => {
+    const items = sequences(500, 8, 512, 42)
+    const { time, chunks } = await simulate(items, lanesOf(count))
+    expect(chunks.map(({ length }) => length)).toEqual(Array.from({ length: count }, () => 1))
+    // As an engine fills its slots, no order of requests is faster than this by more than its longest sequence.
+    const bound = tokensOf(items) / SLOTS / count
+    expect(time).toBeLessThanOrEqual(bound + 512)
+    for (const [chunk] of chunks)
+      expect(Math.abs((chunk?.length ?? 0) - 4000 / count)).toBeLessThanOrEqual(8 * count)
+  })
+
+  test('never get samples of one prompt apart', async () => {
+    for (const count of [3, 8]) {
+      const { chunks } = await simulate(sequences(53, 8, 512, 7), lanesOf(count))
+      const prompts = chunks.flat().map((chunk) => new Set(chunk.map(({ prompt }) => prompt)))
+      expect(prompts.reduce((sum, { size }) => sum + size, 0)).toBe(53)
+    }
+  })
+
+  test('share what is more than they take at once, and take no crumbs of it', async () => {
+    const items = sequences(2000, 8, 512, 3)
+    const { time, chunks } = await simulate(items, lanesOf(2, 2048))
+    const sizes = chunks.flat().map(({ length }) => length)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(2048)
+    expect(sizes.filter((size) => size < SLOTS).length).toBeLessThanOrEqual(1)
+    // 16,000 over two, 2,048 at once: four requests and one of what is left, each with an end of its own.
+    const most = Math.max(...chunks.map(({ length }) => length))
+    expect(most).toBeLessThanOrEqual(5)
+    expect(time).toBeLessThanOrEqual(tokensOf(items) / SLOTS / 2 + most * 512)
+  })
+
+  test('do what a lane left behind together', async () => {
+    let died = false
+    const sizes: number[] = []
+    const items = Array.from({ length: 90 }, () => ({ done: false }))
+    const lanes = [0, 1, 2, 3].map((index) => ({
+      index,
+      ready: () =>
+        index === 0 && died ? Promise.reject(gone()) : Promise.resolve({ takes: 100, sideBySide: 512 }),
+    }))
+    await dealOut<{ done: boolean }, Lane & (typeof lanes)[number]>({
+      items,
+      lanes,
+      chunkSize: (_items, wanted) => wanted,
+      isDone: ({ done }) => done,
+      describe: () => 'An item',
+      serve: async ({ index }, chunk) => {
+        await delay(index === 0 ? 20 : 1)
+        if (index === 0) {
+          died = true
+          throw gone()
+        }
+        sizes.push(chunk.length)
+        for (const item of chunk) item.done = true
+      },
+    })
+    // 90 over four; then the 23 of the first over the three that are left.
+    expect(sizes).toEqual([23, 22, 22, 8, 8, 7])
+  })
+
+  test('are told by the device that a worker greets with', () => {
+    expect(roomOf({ credits: 1024, device: 'cpu' })).toEqual({ takes: 1024, sideBySide: 1 })
+    const { sideBySide } = roomOf({ credits: 4096, device: 'cuda:3' })
+    const decoder = readFileSync(
+      join(import.meta.dirname, '../../py-runtime/elenchus_runtime/decoder.py'),
+      'utf8',
+    )
+    expect(decoder).toContain(`ACCELERATOR_SLOTS = ${sideBySide}\n`)
   })
 })
 

@@ -74,10 +74,15 @@ function anySignal(given: AbortSignal | undefined, own: AbortSignal): AbortSigna
 }
 
 /** A chunk that does not tear the samples of a prompt apart if it can help it: they share its prefill. */
-export function wholePrompts(requests: readonly GenerateRequest[], most: number): number {
-  let end = most
-  while (end > 0 && end < requests.length && requests[end - 1]?.prompt === requests[end]?.prompt) end -= 1
-  return end === 0 ? most : end
+export function wholePrompts(requests: readonly GenerateRequest[], wanted: number, most: number): number {
+  const tears = (end: number): boolean =>
+    end > 0 && end < requests.length && requests[end - 1]?.prompt === requests[end]?.prompt
+  let up = wanted
+  while (up < most && tears(up)) up += 1
+  if (!tears(up)) return up
+  let down = wanted
+  while (tears(down)) down -= 1
+  return down === 0 ? wanted : down
 }
 
 function generateBody(

@@ -1,21 +1,28 @@
 import { ElenchusError, isWorkerFailure } from '../../errors.ts'
 import { Notice } from '../channel.ts'
 
+/** What a worker has room for. */
+export interface Room {
+  /** Items of a chunk at most. */
+  readonly takes: number
+  /** Items that it does side by side, where several cost hardly more time than one; 1 where each costs its own. */
+  readonly sideBySide: number
+}
+
 /** One worker, as far as dealing out is concerned. */
 export interface Lane {
   /**
    * Makes the worker ready, starting it again if it died and may be.
-   * @returns how many items it takes at once
    * @throws ElenchusError if it is gone for good
    */
-  ready(): Promise<number>
+  ready(): Promise<Room>
 }
 
 export interface Deal<Item, AnyLane extends Lane> {
   readonly items: readonly Item[]
   readonly lanes: readonly AnyLane[]
-  /** How many of `items` make the next chunk: at least 1, at most `most`. */
-  readonly chunkSize: (items: readonly Item[], most: number) => number
+  /** How many of `items` make the next chunk: `wanted` or fewer, or, where that tears apart what belongs together, up to `most`. */
+  readonly chunkSize: (items: readonly Item[], wanted: number, most: number) => number
   /** Has the lane do the chunk; whatever `isDone` does not confirm afterwards is dealt again. */
   readonly serve: (lane: AnyLane, chunk: readonly Item[], signal: AbortSignal) => Promise<void>
   readonly isDone: (item: Item) => boolean
@@ -30,7 +37,10 @@ const MOST_SILENCES = 3
 const MOST_DEATHS_ALONE = 2
 /** Most items of a chunk by how many workers died over them: whoever is to blame is soon alone. */
 const SUSPECTS_TOGETHER = [Infinity, 16, 1] as const
+/** Where each item costs its own time, no chunk is smaller than this as long as there are so many. */
 const SMALLEST_SHARE = 32
+/** A share grows by so many, or a quarter, rather than tear apart what belongs together. */
+const GROWTH = 16
 
 /** How a text begins, quoted, for messages. */
 export function start(text: string): string {
@@ -45,8 +55,12 @@ interface History {
 }
 
 /**
- * Deals items to whichever worker is free, in chunks that shrink towards the end so that all finish
- * together. What a failed worker leaves undone goes to the others, or to its own next start.
+ * Deals items to whichever worker is free. What a failed worker leaves undone goes to the others, or to its own next start.
+ *
+ * Where each item costs its own time (a CPU), chunks shrink towards the end so that all finish together. A device that
+ * does many side by side takes as many steps for a chunk as its longest item has, however few they are, and sets up anew for each:
+ * every lane gets its whole share at once. Only what is more than lanes take at once is dealt on demand (Polychronopoulos
+ * and Kuck 1987), in chunks that fill the device.
  * @throws ElenchusError the first failure that is the work's own, or that of a worker that nobody replaces.
  */
 export async function dealOut<Item extends object, AnyLane extends Lane>(
@@ -66,6 +80,9 @@ class Run<Item extends object, AnyLane extends Lane> {
   readonly #changed = new Notice()
   readonly #histories = new Map<Item, History>()
   readonly #stop = new AbortController()
+  /** Lanes that have not failed, or are ready again; of those, the ones that were given nothing yet. */
+  readonly #living: Set<AnyLane>
+  readonly #fresh: Set<AnyLane>
   readonly #signal: AbortSignal
   #pending: readonly Item[]
   #working = 0
@@ -73,6 +90,8 @@ class Run<Item extends object, AnyLane extends Lane> {
   constructor(deal: Deal<Item, AnyLane>) {
     this.#deal = deal
     this.#pending = deal.items
+    this.#living = new Set(deal.lanes)
+    this.#fresh = new Set(deal.lanes)
     this.#signal =
       deal.signal === undefined ? this.#stop.signal : AbortSignal.any([deal.signal, this.#stop.signal])
   }
@@ -88,17 +107,21 @@ class Run<Item extends object, AnyLane extends Lane> {
       while (this.#pending.length === 0 && this.#working > 0) await this.#changed.wait()
       if (this.#pending.length === 0 || this.fatal !== null) return
       try {
-        await this.#serveOne(lane, await lane.ready())
+        const room = await lane.ready()
+        this.#living.add(lane)
+        await this.#serveOne(lane, room)
       } catch (error) {
         if (!(error instanceof Error)) throw error
+        this.#living.delete(lane)
+        this.#fresh.delete(lane)
         if (!isWorkerFailure(error)) this.#giveUp(error)
         throw error
       }
     }
   }
 
-  async #serveOne(lane: AnyLane, takes: number): Promise<void> {
-    const chunk = this.#take(takes)
+  async #serveOne(lane: AnyLane, room: Room): Promise<void> {
+    const chunk = this.#take(lane, room)
     if (chunk.length === 0) return
     this.#working += 1
     let failure: ElenchusError | null = null
@@ -107,6 +130,7 @@ class Run<Item extends object, AnyLane extends Lane> {
     } catch (error) {
       if (!isWorkerFailure(error)) throw error
       failure = error
+      this.#living.delete(lane)
     } finally {
       this.#working -= 1
       this.#pending = [...chunk.filter((item) => !this.#deal.isDone(item)), ...this.#pending]
@@ -115,14 +139,29 @@ class Run<Item extends object, AnyLane extends Lane> {
     this.#count(chunk, failure)
   }
 
-  #take(takes: number): readonly Item[] {
-    const lanes = this.#deal.lanes.length
-    const share = Math.max(SMALLEST_SHARE, Math.ceil(this.#pending.length / (2 * lanes)))
-    const most = Math.min(takes, lanes === 1 ? takes : share, this.#pending.length)
-    const size = most === 0 ? 0 : this.#deal.chunkSize(this.#pending, this.#together(most))
+  #take(lane: AnyLane, { takes, sideBySide }: Room): readonly Item[] {
+    const room = Math.min(takes, this.#pending.length)
+    if (room === 0) return []
+    const share = this.#share(lane, sideBySide)
+    const growth = sideBySide === 1 ? 0 : Math.max(GROWTH, Math.ceil(share / 4))
+    this.#fresh.delete(lane)
+    const size = this.#deal.chunkSize(
+      this.#pending,
+      this.#together(Math.min(share, room)),
+      this.#together(Math.min(share + growth, room)),
+    )
     const chunk = this.#pending.slice(0, size)
     this.#pending = this.#pending.slice(size)
     return chunk
+  }
+
+  #share(lane: AnyLane, sideBySide: number): number {
+    const { length } = this.#pending
+    if (this.#deal.lanes.length === 1) return length
+    if (sideBySide === 1) return Math.max(SMALLEST_SHARE, Math.ceil(length / (2 * this.#deal.lanes.length)))
+    if (this.#fresh.has(lane)) return Math.ceil(length / this.#fresh.size)
+    const idle = this.#living.size - this.#working
+    return Math.max(Math.ceil(length / this.#living.size), Math.min(sideBySide, Math.ceil(length / idle)))
   }
 
   /** How many of the pending items may share a chunk, at most so many, given what became of them before. */

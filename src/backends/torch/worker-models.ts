@@ -5,8 +5,9 @@ import type { WorkerGroup } from '../../bridge/group.ts'
 import type { Op, OpMap } from '../../bridge/protocol/ops.ts'
 import { ElenchusError } from '../../errors.ts'
 import type { PolicyRef } from '../backend.ts'
-import type { Lane } from './lanes.ts'
+import type { Lane, Room } from './lanes.ts'
 import { persevere } from './persevere.ts'
+import { roomOf } from './room.ts'
 
 type AdapterPolicy = Extract<PolicyRef, { kind: 'adapter' }>
 
@@ -102,15 +103,15 @@ export class WorkerModels implements PolicyLane {
     return this.#handle?.underWay ?? 0
   }
 
-  async ready(): Promise<number> {
-    return (await (await this.#shared.group()).worker(this.rank)).hello.credits
+  async ready(): Promise<Room> {
+    return roomOf((await (await this.#shared.group()).worker(this.rank)).hello)
   }
 
   /** The same, but only for the given start. @throws ElenchusError `worker_died` if another runs now. */
-  async readyAs(handle: WorkerHandle): Promise<number> {
+  async readyAs(handle: WorkerHandle): Promise<Room> {
     const group = await this.#shared.group()
     const { epoch, hello } = await group.worker(this.rank)
-    if (handle.isOf(group, epoch)) return hello.credits
+    if (handle.isOf(group, epoch)) return roomOf(hello)
     throw new ElenchusError('worker_died', `Worker ${this.rank} died, and with it what it was training.`)
   }
 
