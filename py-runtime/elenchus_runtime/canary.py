@@ -23,6 +23,7 @@ from .plan import Plan
 from .rows import completion_row
 from .sampling import logprobs_of
 from .score import score_rows
+from .wide_logits import wide_logits
 
 TOLERANCE = {torch.float32: 1e-3}
 COARSE_TOLERANCE = 0.1
@@ -68,7 +69,7 @@ def _score(
             return score_rows(base, model, [row], plan.temperature or 1.0, len(row.ids), quiet)[0]
         # The kernel knows no top-p.
         hidden = target_states(model, base.lay_out([row]))
-    logits = hidden @ model.get_output_embeddings().weight.T
+    logits = wide_logits(hidden, model.get_output_embeddings().weight)
     tokens = torch.tensor(ids, device=base.device)
     return logprobs_of(tokens, logits, plan.temperature, plan.top_p).cpu().numpy()
 

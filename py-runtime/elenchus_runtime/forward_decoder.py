@@ -12,6 +12,7 @@ import torch
 from .device_copies import to_device
 from .prefill import Reading
 from .slot_cache import SlotCache
+from .wide_logits import head_logits
 
 
 class ForwardDecoder:
@@ -48,7 +49,7 @@ class ForwardDecoder:
         self.release(sources)
 
     def step(self, used: int) -> torch.Tensor:
-        """Logits `[used, vocabulary]` behind the tokens of the first `used` slots."""
+        """Logits, fp32 `[used, vocabulary]`, behind the tokens of the first `used` slots."""
         mask = self._cache.open_step(used, max(self._lengths[:used]) + 1)
         hidden = self._model.base_model(
             input_ids=self.tokens[:used, None],
@@ -60,4 +61,4 @@ class ForwardDecoder:
         self._cache.close_step()
         for slot in range(used):
             self._lengths[slot] += 1
-        return self._model.get_output_embeddings()(hidden[:, 0])
+        return head_logits(self._model.get_output_embeddings(), hidden[:, 0])

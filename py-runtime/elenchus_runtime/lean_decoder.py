@@ -189,7 +189,7 @@ class LeanDecoder:
     # The step
 
     def step(self, used: int) -> torch.Tensor:
-        """Logits `[used, vocabulary]` behind the tokens of the first `used` slots."""
+        """Logits, fp32 `[used, vocabulary]`, behind the tokens of the first `used` slots."""
         grain = self._grain
         slots = min(round_up(used, grain.slots), len(self._lengths))
         span = round_up(int(self._lengths[:used].max()) + 1, grain.span)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 from . import norms
 from .lean_weights import LeanWeights
+from .wide_logits import wide_logits
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Inputs:
 
 
 def lean_step(weights: LeanWeights, inputs: Inputs, invariant: bool) -> torch.Tensor:
-    """Logits `[slots, vocabulary]`. With `invariant`, a slot's arithmetic does not depend on the span."""
+    """fp32 logits `[slots, vocabulary]`. With `invariant`, a slot's arithmetic is the same for any span."""
     x = F.embedding(inputs.tokens, weights.embedding)
     slots = torch.arange(len(x), device=x.device)
     heads, kv_heads, size = weights.heads, weights.kv_heads, weights.head_dim
@@ -67,7 +68,7 @@ def lean_step(weights: LeanWeights, inputs: Inputs, invariant: bool) -> torch.Te
         x = x + layer.out(attend(query, inputs, index, weights.scaling).view(len(x), heads * size))
         gate, up = layer.gate_up.split(rms_norm(x, layer.mlp_norm, weights.eps))
         x = x + layer.down(layer.act(gate) * up)
-    return F.linear(rms_norm(x, weights.norm, weights.eps), weights.head)
+    return wide_logits(rms_norm(x, weights.norm, weights.eps), weights.head)
 
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """Log-probabilities of given tokens: the one kernel that scores references and trains policies.
 
 Only target positions reach the vocabulary, a few at a time: memory does not grow with positions times
-vocabulary. Softmax and sums are fp32 or better whatever the model's dtype. Knows layouts and models; knows
-nothing of losses.
+vocabulary. Logits, softmax and sums are fp32 or better whatever the model's dtype; a head that is more than
+a matrix rounds its logits itself. Knows layouts and models; knows nothing of losses.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 
 from .branch_attention import kept_packed
 from .layout import Layout
+from .wide_logits import wide_logits
 
 CPU_SLICE_ELEMENTS = 1 << 24
 """Logits held at once: 64 MiB in fp32. Fewer positions per slice read the output matrix too often."""
@@ -97,10 +98,10 @@ def _logits(
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     """fp32 logits of some positions after the other, in memory that each slice uses again."""
     width = min(len(hidden), slice_positions(len(weight), hidden.device))
-    buffer = torch.empty(width, len(weight), dtype=hidden.dtype, device=hidden.device)
+    buffer = torch.empty(width, len(weight), dtype=torch.float32, device=hidden.device)
     for start in range(0, len(hidden), max(1, width)):
         part = slice(start, min(start + width, len(hidden)))
-        logits = torch.mm(hidden[part], weight.T, out=buffer[: part.stop - start]).float()
+        logits = wide_logits(hidden[part], weight, out=buffer[: part.stop - start])
         yield part, logits if temperature == 1 else logits.div_(temperature)
 
 

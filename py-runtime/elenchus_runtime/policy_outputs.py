@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from .layout import Layout
 from .logprobs import hidden_logprobs, hidden_logprobs_and_entropies, slice_positions, target_states
 from .value_head import ValueHead
+from .wide_logits import differentiable_logits
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _hidden_entropies(hidden: torch.Tensor, weight: torch.Tensor, temperature: f
     """With a gradient: in slices of positions, each computed again in the backward pass."""
 
     def of(part: torch.Tensor) -> torch.Tensor:
-        return _entropies((part @ weight.T).float() / temperature)
+        return _entropies(differentiable_logits(part, weight) / temperature)
 
     parts = hidden.split(slice_positions(len(weight), hidden.device))
     return torch.cat([checkpoint(of, part, use_reentrant=False) for part in parts])  # type: ignore[misc]

@@ -11,6 +11,7 @@ from transformers.cache_utils import DynamicCache
 
 from .device_copies import to_device
 from .plan import Group, Sample
+from .wide_logits import head_logits
 
 PREFILL_TOKENS = 16_384
 """At most this many tokens in one forward pass, unless memory has none for them."""
@@ -24,7 +25,7 @@ class Reading:
     states: torch.Tensor
     """Keys and values, `[2, layers, kv heads, length, head_dim]`."""
     logits: torch.Tensor
-    """Of the first token, `[1, vocabulary]`."""
+    """Of the first token, fp32 `[1, vocabulary]`."""
 
 
 def take_groups(waiting: deque[Group], wanted: int, one_by_one: bool, tokens: int) -> list[Group]:
@@ -51,7 +52,8 @@ def read_prompts(model: Any, groups: list[Group], device: torch.device) -> list[
         input_ids=to_device(ids, device), past_key_values=cache, use_cache=True
     ).last_hidden_state
     last = to_device([length - 1 for length in lengths], device)
-    logits = model.get_output_embeddings()(hidden[torch.arange(len(groups), device=device), last])
+    states = hidden[torch.arange(len(groups), device=device), last]
+    logits = head_logits(model.get_output_embeddings(), states)
     # [2, layers, prompts, kv heads, longest, head_dim], written layer by layer: stacking would copy twice.
     example = cache.layers[0].keys
     states = example.new_empty(2, len(cache.layers), *example.shape)

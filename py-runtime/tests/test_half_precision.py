@@ -22,8 +22,8 @@ from elenchus_runtime.protocol import Batch, ModelLoad, PpoBatch, unpack_ragged
 from elenchus_runtime.rows import completion_rows
 from elenchus_runtime.session import Session
 
-# A bf16 has 8 bits: 2^-8 of a logit of about 10, a few times over.
-NATS = 0.3
+NATS = 0.2
+"""States are rounded to 8 bits, logits are not: 0.018 in the mean and 0.15 at most of 700 tokens each."""
 
 
 @pytest.fixture(scope='module')
@@ -73,7 +73,7 @@ def test_logprobs_of_the_engine_are_those_of_the_kernel(folders: dict[str, Path]
     native = run(base, spec)
     expected = np.concatenate(scored(base, spec, native))
     gaps = np.abs(np.concatenate([native[item.key][1]['logprobs'] for item in spec.requests]) - expected)
-    assert gaps.mean() < NATS / 10
+    assert gaps.mean() < NATS / 8
     assert gaps.max() < NATS
     # The canary has looked, and found nothing.
     assert base.watch.due <= 0

@@ -76,8 +76,8 @@ export function generationMemory(shape: Shape, device: Device, load: SamplingLoa
     // The states that the model's own forward keeps, one block at a time, and the hidden states around it.
     activations:
       prefill * (cacheBytesPerToken(shape, bytes) + (3 * shape.intermediate + 4 * shape.hidden) * bytes),
-    // Scores, and their exponentials in blocks.
-    logits: slots * shape.vocabulary * (bytes === 4 ? 12 : 14),
+    // Scores, and their exponentials in blocks, in fp32 whatever the weights are.
+    logits: slots * shape.vocabulary * 12,
     runtime: RUNTIME_BYTES[kind],
   })
 }
@@ -147,8 +147,9 @@ export function trainingMemory(shape: Shape, device: Device, load: TrainingLoad)
     gradients: count * size * wholeAndShard,
     optimizer: (2 * count * size) / shards,
     activations: tokens * (kept + remadePerToken(shape, bytes, load.attended)),
-    // A slice of logits in the model's type and in fp32; hidden states of the targets, their slopes and gradient.
-    logits: slice * ((bytes === 4 ? 4 : 8) + (load.entropies ? 4 : 0)) + targets * shape.hidden * 3 * bytes,
+    // A slice of logits in fp32, in half precision again for the product with the output matrix; hidden states of the
+    // targets, their slopes and gradient.
+    logits: slice * ((bytes === 4 ? 4 : 6) + (load.entropies ? 4 : 0)) + targets * shape.hidden * 3 * bytes,
     runtime: RUNTIME_BYTES[kind],
   })
 }

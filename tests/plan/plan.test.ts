@@ -11,6 +11,7 @@ import {
   RUNTIME,
   slotsOf,
   trainingMemory,
+  type Device,
   type Trained,
 } from '../../src/plan/memory.ts'
 import {
@@ -124,6 +125,18 @@ describe('memory', () => {
     // 512 slots of 128 own positions each; prompts twice in the table of 128 rows at most, and 64 times as read.
     expect(cache(8)).toBe((512 * 128 + (128 + 64) * 512) * 131_072)
     expect(cache(1)).toBeGreaterThan(2 * cache(8))
+  })
+
+  test('logits are fp32 whatever the weights are; their slopes are as precise as the weights', () => {
+    const full = { ...GPU, bytes: 4 } as const
+    const load = { sequences: 64, promptTokens: 100, newTokens: 100, samples: 8, adapterRank: null }
+    const sampled = (device: Device): number => generationMemory(MISTRAL, device, load).logits
+    expect(sampled(GPU)).toBe(sampled(full))
+    const states = (bytes: number): number => 4096 * MISTRAL.hidden * 3 * bytes
+    const trained = (device: Device): number =>
+      trainingMemory(MISTRAL, device, { ...step, trained: { rank: 16 }, checkpointing: false }).logits
+    const elements = (trained(full) - states(4)) / 4
+    expect(trained(GPU)).toBe(elements * 6 + states(2))
   })
 
   test('more sequences than slots need no more memory', () => {
