@@ -25,6 +25,19 @@ function groupedOrders(
   }
 }
 
+/** Indices of equal keys together, in the order in which the keys appear. */
+export function indicesByKey(keys: Iterable<string>): number[][] {
+  const groups = new Map<string, number[]>()
+  let index = 0
+  for (const key of keys) {
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [index])
+    else group.push(index)
+    index++
+  }
+  return [...groups.values()]
+}
+
 /** Optimiser steps for `n` items: `max_steps` if given, else `num_epochs` over the data. */
 export function totalSteps(
   n: number,

@@ -1,6 +1,7 @@
 import type { Trajectory } from '../backends/backend.ts'
 import { ElenchusError } from '../errors.ts'
 import type { PreferencePair } from '../preferences/pair.ts'
+import { indicesByKey } from './batches.ts'
 
 /** Pairs as edges over the distinct trajectories, so that no completion is evaluated twice in a step. */
 export interface PairGraph {
@@ -39,12 +40,6 @@ export function buildPairGraph(pairs: readonly PreferencePair[]): PairGraph {
  * trajectories.
  */
 export function pairsByQuestion({ trajectories, edges }: PairGraph): readonly (readonly number[])[] {
-  const questions = new Map<string, number[]>()
-  for (const [index, { chosen }] of edges.entries()) {
-    const { prompt } = trajectories[chosen]!
-    const pairs = questions.get(prompt)
-    if (pairs === undefined) questions.set(prompt, [index])
-    else pairs.push(index)
-  }
-  return [...questions.values()].map((pairs) => pairs.sort((a, b) => edges[a]!.chosen - edges[b]!.chosen))
+  const questions = indicesByKey(edges.map(({ chosen }) => trajectories[chosen]!.prompt))
+  return questions.map((pairs) => pairs.sort((a, b) => edges[a]!.chosen - edges[b]!.chosen))
 }

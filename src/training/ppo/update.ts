@@ -2,6 +2,7 @@ import type { PpoLoss, PpoSample, StepResult, TrainingSession } from '../../back
 import type { PpoConfig } from '../../config/ppo.ts'
 import { ElenchusError } from '../../errors.ts'
 import { deriveSeed, Rng } from '../../random.ts'
+import { indicesByKey } from '../batches.ts'
 import { pick } from '../settings.ts'
 import { takeSteps } from '../steps.ts'
 import { klPlacement } from './experience.ts'
@@ -58,12 +59,16 @@ export async function updatePolicy(update: Update): Promise<UpdateOutcome> {
   return { step: update.step + results.length, results, stoppedEarly: false }
 }
 
-/** The mini-batches of all epochs, counted from 0. */
+/**
+ * The mini-batches of all epochs, counted from 0. Questions are shuffled and their answers stay together, so that a prompt is
+ * read once for them; a question is torn only where a mini-batch is full.
+ */
 function miniBatches({ config, samples, iteration, seed }: Update): (index: number) => readonly PpoSample[] {
   const size = config.mini_batch_size
   const perEpoch = Math.ceil(samples.length / size)
+  const questions = indicesByKey(samples.map(({ trajectory }) => trajectory.prompt))
   const orders = Array.from({ length: config.num_epochs }, (_, epoch) =>
-    new Rng(deriveSeed(seed, 'update', iteration, epoch)).shuffle([...samples.keys()]),
+    new Rng(deriveSeed(seed, 'update', iteration, epoch)).shuffle([...questions]).flat(),
   )
   return (index) => {
     const start = (index % perEpoch) * size

@@ -121,6 +121,35 @@ describe('the steps of an iteration', () => {
   })
 })
 
+test('the answers to a question go into one mini-batch, unless it is full', async () => {
+  const asked: string[][] = []
+  const session = new FakeSession()
+  const step = session.step.bind(session)
+  session.step = (input) => {
+    if (input.batch.kind === 'ppo') asked.push(input.batch.samples.map(({ trajectory }) => trajectory.prompt))
+    return step(input)
+  }
+  await updatePolicy({
+    session,
+    config: ppoSchema.parse({ algorithm: 'grpo', mini_batch_size: 16, num_epochs: 3 }),
+    samples: Array.from({ length: 80 }, (_, index) => {
+      const ids = Int32Array.of(index)
+      const prompt = `question ${Math.floor(index / 8)}`
+      return { trajectory: { prompt, ids }, oldLogprobs: column(ids), advantages: column(ids) }
+    }),
+    iteration: 1,
+    step: 0,
+    klCoef: 0,
+    maxLength: 9,
+    dtype: 'float32',
+    seed: 1,
+  })
+  expect(asked.map((prompts) => new Set(prompts).size)).toEqual(Array.from({ length: 15 }, () => 2))
+  const epochs = [0, 5, 10].map((start) => asked.slice(start, start + 5).flat())
+  expect(epochs.map((prompts) => new Set(prompts).size)).toEqual([10, 10, 10])
+  expect(epochs[0]).not.toEqual(epochs[1])
+})
+
 describe('the scores of the policy and of its start', () => {
   const run = (session: TrainingSession, score: ModelBackend['score']) =>
     runPpoLoop({
