@@ -1,13 +1,13 @@
 """Processor time that the native engine's host side takes per decode step, the device's part left out.
 
-    npm run bench:engine-host -- [--slots 512] [--sequences 2048] [--accelerator] [--runs 3] [--json]
+    npm run bench:engine-host -- [--slots 512] [--sequences 2048] [--pieces] [--accelerator] [--json]
 
 The decoder is the real one with a step that computes nothing, and drawing hands out ids of texts that were
 written beforehand; slots, rows of prompts, refills, texts, stops, log-probabilities and progress are what
 they are in a run. `oak`: proofs with the stops and the segments of the OaK loop. `abel`: worked answers with
 the stop of the Abel pipeline. `unstopped`: those answers over and over, with that stop in vain. Byte-level
-BPE vocabulary of up to 32,000, trained on this repository. With `--accelerator` in the shapes and the order
-of steps of one, and the captures that it would make are counted.
+BPE vocabulary of up to 32,000, trained on this repository; with `--pieces` one of Llama 2's kind. With
+`--accelerator` in the shapes and the order of steps of one, and the captures that it would make are counted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from elenchus_runtime.pulse import Pulse
 def main() -> None:
     options = parse()
     torch.set_num_threads(1)
-    tokenizer = bpe_tokenizer()
+    tokenizer = bpe_tokenizer(options.pieces)
     texts = Detokeniser(tokenizer)
     document: dict[str, Any] = {
         'bench': 'engine-host',
@@ -80,6 +80,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--samples', type=int, default=8, help='per prompt')
     parser.add_argument('--runs', type=int, default=3)
     parser.add_argument('--tokens', type=int, default=512, help='of a completion, at most')
+    parser.add_argument('--pieces', action='store_true', help='word pieces and byte fallback')
     parser.add_argument('--accelerator', action='store_true', help='its shapes, and a step ahead')
     parser.add_argument('--json', action='store_true')
     return parser.parse_args()

@@ -16,7 +16,7 @@ import torch
 def to_device(numbers: list[int] | npt.NDArray[Any] | torch.Tensor, device: torch.device) -> torch.Tensor:
     host = numbers if isinstance(numbers, torch.Tensor) else torch.from_numpy(np.asarray(numbers))
     # Torch keeps the pinned block until the copy has been made.
-    return host if device.type == 'cpu' else host.pin_memory(device.type).to(device, non_blocking=True)
+    return host if device.type == 'cpu' else host.pin_memory().to(device, non_blocking=True)
 
 
 class ToHost:

@@ -11,7 +11,8 @@ from conftest import make_tokenizer
 from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from elenchus_runtime.detokenise import Detokeniser
+from elenchus_runtime import detokenise
+from elenchus_runtime.detokenise import Detokeniser, _PieceGrowth, _WindowGrowth
 
 TEXTS = ['Every wumpus is a yumpus. [0]\n', 'née 漢字 🦉👩‍👧!', ' leading', 'a' * 30, '']
 
@@ -74,6 +75,41 @@ def test_any_ids_grow_to_a_prefix_of_their_decoding(
         # What is missing at the end is a character that is not complete.
         assert whole.startswith(state)
         assert set(whole[len(state) :]) <= {'\ufffd'}
+
+
+@pytest.mark.parametrize('strip', [True, False])
+def test_pieces_and_bytes_grow_as_they_are_decoded(sentence_piece: Any, strip: bool) -> None:
+    """Characters of several bytes between pieces, whole or cut off; special tokens in between."""
+    backend = Tokenizer.from_str(sentence_piece.backend_tokenizer.to_str())
+    steps = [decoders.Replace('▁', ' '), decoders.ByteFallback(), decoders.Fuse()]
+    backend.decoder = decoders.Sequence([*steps, decoders.Strip(' ', 1, 0)] if strip else steps)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token='</s>', unk_token='<unk>')
+    detokeniser = Detokeniser(tokenizer)
+    assert isinstance(detokeniser.growth(), _PieceGrowth)
+    source = random.Random(2)
+    end = tokenizer.eos_token_id
+
+    def unit() -> list[int]:
+        piece = [source.randrange(259, len(tokenizer))]
+        written = [3 + byte for byte in source.choice(['é', '漢', '🦉', '\n', 'a']).encode()]
+        # A run of bytes with one that is no character is unreadable as a whole: so cut ones stand alone.
+        cut = [*piece, *written[:-1], *piece]
+        return source.choice([piece, [end], written, [written[0], end, *written[1:]], cut])
+
+    for _ in range(300):
+        ids = [id for _ in range(source.randrange(8)) for id in unit()]
+        whole = detokeniser.text(ids)
+        states = grown(detokeniser, ids)
+        assert (states or [''])[-1] == whole
+        assert all(whole.startswith(state) for state in states)
+
+
+def test_a_tokenizer_that_decodes_otherwise_is_asked(
+    sentence_piece: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = detokenise.decode
+    monkeypatch.setattr(detokenise, 'decode', lambda *given: decoded(*given).upper())
+    assert isinstance(Detokeniser(sentence_piece).growth(), _WindowGrowth)
 
 
 def test_special_tokens_have_no_text(byte_level: Any) -> None:

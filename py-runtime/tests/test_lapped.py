@@ -134,3 +134,20 @@ def test_what_is_under_way_to_the_device_and_back_is_whole() -> None:
     assert to_device([3, 1, 2], cpu).tolist() == [3, 1, 2]
     assert to_device([3, 1], cpu).dtype == torch.int64
     assert ToHost(torch.tensor([[2.0, 5.0]])).wait().tolist() == [[2.0, 5.0]]
+
+
+def test_copies_to_a_device_take_their_place_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CUDA is asked: from pinned memory, without waiting."""
+    from elenchus_runtime.device_copies import to_device
+
+    asked: list[Any] = []
+    move = torch.Tensor.to
+
+    def moved(self: torch.Tensor, device: torch.device, **how: Any) -> torch.Tensor:
+        asked.append((device.type, how))
+        return move(self, 'meta')
+
+    monkeypatch.setattr(torch.Tensor, 'pin_memory', lambda self: asked.append('pinned') or self)
+    monkeypatch.setattr(torch.Tensor, 'to', moved)
+    assert to_device([1, 2], torch.device('cuda')).shape == (2,)
+    assert asked == ['pinned', ('cuda', {'non_blocking': True})]

@@ -1,7 +1,8 @@
-"""Texts as a model writes them, and a byte-level BPE vocabulary of the size that models have."""
+"""Texts as a model writes them, and BPE vocabularies of the size and of the kinds that models have."""
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -45,22 +46,50 @@ def abel_text(source: random.Random, lines: int) -> str:
     return ''.join(written) + 'The answer is 42.\n\nQuestion:\nHow many boxes are left?\n'
 
 
-def bpe_tokenizer() -> Any:
-    """Trained on this repository's own files, so the merges are real ones; takes some seconds."""
+def bpe_tokenizer(pieces: bool) -> Any:
+    """Byte-level as GPT-2's and Qwen's, or with `pieces` and byte fallback as Llama 2's and Mistral's.
+
+    Trained on this repository's own files, so the merges are real ones; takes some seconds.
+    """
     files = [*ROOT.glob('docs/*.md'), *ROOT.glob('src/**/*.ts'), *ROOT.glob('py-runtime/**/*.py')]
     source = random.Random(0)
     texts = [path.read_text(encoding='utf-8') for path in sorted(files)]
     texts += [write(source, 8) for write in (oak_text, abel_text) for _ in range(200)]
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=['<eos>', '<pad>'],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
+    # The stubs of the bindings declare all parts as read-only.
+    tokenizer: Any = Tokenizer(models.BPE(byte_fallback=pieces))
+    special = ['<eos>', '<pad>']
+    if pieces:
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace('▁', prepend_scheme='first')
+        tokenizer.decoder = decoders.Sequence(
+            [
+                decoders.Replace('▁', ' '),
+                decoders.ByteFallback(),
+                decoders.Fuse(),
+                decoders.Strip(' ', 1, 0),
+            ]
+        )
+        # Line ends are bytes to them.
+        texts = [line for text in texts for line in text.splitlines()]
+        options: dict[str, Any] = {'special_tokens': [*special, *(f'<0x{byte:02X}>' for byte in range(256))]}
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        options = {'special_tokens': special, 'initial_alphabet': alphabet}
+    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, show_progress=False, **options)
     tokenizer.train_from_iterator(texts, trainer)
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token='<eos>', pad_token='<pad>', clean_up_tokenization_spaces=False
+        tokenizer_object=plain_bytes(tokenizer) if pieces else tokenizer,
+        eos_token='<eos>',
+        pad_token='<pad>',
+        clean_up_tokenization_spaces=False,
     )
+
+
+def plain_bytes(tokenizer: Any) -> Any:
+    """The trainer takes a token that no text holds only as a special one; these are none."""
+    stored = json.loads(tokenizer.to_str())
+    stored['added_tokens'] = [
+        token for token in stored['added_tokens'] if not token['content'].startswith('<0x')
+    ]
+    return Tokenizer.from_str(json.dumps(stored))
