@@ -35,6 +35,8 @@ class Adapters:
         self._peft: Any = None
         self._frozen: set[str] = set()
         self._folders: dict[str, Path] = {}
+        self._training: tuple[str, dict[str, torch.nn.Parameter]] | None = None
+        """The adapter that the model is ready to train, so that every step need not look for it again."""
 
     @property
     def names(self) -> list[str]:
@@ -130,6 +132,7 @@ class Adapters:
     def drop(self, name: str) -> None:
         self.require(name)
         self._base.watch.forget()
+        self._training = None
         self._peft.delete_adapter(name)
         self._frozen.discard(name)
         self._folders.pop(name, None)
@@ -146,6 +149,7 @@ class Adapters:
     def use(self, name: str | None) -> Any:
         """The model in eval mode answering as `name`, with no gradient anywhere."""
         self.require(name)
+        self._training = None
         self._select(name)
         model = self._base.model
         model.requires_grad_(False)
@@ -167,6 +171,8 @@ class Adapters:
         """
         if name in self._frozen:
             raise WorkerError('bad_request', f'Adapter {name!r} is frozen; load it again to train it.')
+        if self._training is not None and self._training[0] == name:
+            return self._training[1]
         model = self.evaluate(name)
         marker = None if name is None else f'.{name}.'
         tuner_parts = [f'.{other}.' for other in self.names]
@@ -182,6 +188,8 @@ class Adapters:
         model.train()
         # Training runs under `logprobs.half_precision`, where the weights are cast and not the inputs.
         self._cast_inputs(self._base.dtype == torch.float32)
+        if name is not None:
+            self._training = name, trained
         return trained
 
     def _select(self, name: str | None) -> None:
@@ -208,6 +216,7 @@ class Adapters:
         if name in self.names:
             raise WorkerError('bad_request', f'There is an adapter {name!r} already; drop it first.')
         self._base.watch.forget()
+        self._training = None
         try:
             if self._peft is None:
                 self._peft = PeftModel(self._base.model, config, adapter_name=name)

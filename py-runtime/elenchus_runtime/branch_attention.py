@@ -20,6 +20,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from .device_copies import to_device
+
 
 @dataclass(frozen=True)
 class Branches:
@@ -53,7 +55,7 @@ class Branches:
             shared.append(place[known])
             gather[place[~known]] = here[~known]
         arrays = (spread.ravel(), gather, np.concatenate(again), np.concatenate(shared))
-        return cls(len(places), width, *(torch.from_numpy(array).to(device) for array in arrays))
+        return cls(len(places), width, *(to_device(array, device) for array in arrays))
 
 
 class _Spread(torch.autograd.Function):

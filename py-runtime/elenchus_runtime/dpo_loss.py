@@ -27,7 +27,8 @@ from .protocol import DpoBatch
 class PairSet:
     """P pairs over T trajectories: `chosen`, `rejected` int64 `[P]` are indices, `weights` fp64 `[P]`.
 
-    `reference` fp64 `[T]` are sums of log-probabilities, `lengths` fp64 `[T]` completion tokens.
+    `reference` fp64 `[T]` are sums of log-probabilities, `lengths` fp64 `[T]` completion tokens. All are on
+    one device, and what is computed from them stays there.
     """
 
     chosen: torch.Tensor
@@ -39,7 +40,7 @@ class PairSet:
 
 def preference_loss(
     sums: torch.Tensor, pairs: PairSet, batch: DpoBatch
-) -> tuple[torch.Tensor, dict[str, float]]:
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Mean over pairs of weight times loss, and metrics, from the policy's `sums`, fp64 `[T]`."""
     per = pairs.lengths if batch.length_normalised else torch.ones_like(pairs.lengths)
     ratio = sums / per - pairs.reference / per
@@ -61,7 +62,7 @@ def preference_loss(
         'reference_gap': (sums - pairs.reference).abs().max(),
         'reference_gap_per_token': ((sums - pairs.reference).abs() / pairs.lengths).mean(),
     }
-    return loss, {name: float(value.detach()) for name, value in metrics.items()}
+    return loss, {name: value.detach() for name, value in metrics.items()}
 
 
 def _pair_losses(margin: torch.Tensor, batch: DpoBatch) -> torch.Tensor:

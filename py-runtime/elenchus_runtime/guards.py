@@ -37,11 +37,12 @@ def finite(name: str, value: float, step: int) -> None:
 def checksums(parameters: Mapping[str, torch.nn.Parameter]) -> Checksums:
     """Sum and sum of squares of each parameter in fp64."""
 
-    def of(weight: torch.Tensor) -> tuple[float, float]:
+    def of(weight: torch.Tensor) -> torch.Tensor:
         wide = weight.detach().double()
-        return float(wide.sum()), float((wide * wide).sum())
+        return torch.stack([wide.sum(), (wide * wide).sum()])
 
-    return {name: of(parameter) for name, parameter in parameters.items()}
+    sums = torch.stack([of(parameter) for parameter in parameters.values()]).tolist()
+    return {name: (total, squares) for name, (total, squares) in zip(parameters, sums, strict=True)}
 
 
 def weights_changed(before: Checksums, parameters: Mapping[str, torch.nn.Parameter]) -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from .branch_attention import Branches
+from .device_copies import to_device
 from .rows import Row
 
 CPU_FORWARD_TOKENS = 4096
@@ -110,7 +111,7 @@ def _layout(
 
 
 def _tensor(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    return to_device(np.ascontiguousarray(array), device)
 
 
 # Micro-batches

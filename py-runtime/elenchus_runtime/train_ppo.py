@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from .device_copies import to_device
 from .errors import WorkerError
 from .models import Base
 from .outcome import Outcome
@@ -70,9 +71,11 @@ def accumulate(
 ) -> Outcome:
     """Adds the gradient of the mean loss over the completion tokens of the whole batch."""
     total = sum(row.num_targets for row in data.rows)
-    loss = 0.0
-    sums: dict[str, float] = {}
-    deviation = largest = 0.0
+    # Read at the end of the step only: a device need not wait for the host after each micro-batch.
+    losses: list[torch.Tensor] = []
+    sums: list[torch.Tensor] = []
+    largest: list[torch.Tensor] = []
+    names: list[str] = []
     for index, members in enumerate(base.micro_batches(data.rows, budget)):
         before(index)
         layout = base.lay_out([data.rows[member] for member in members])
@@ -89,16 +92,17 @@ def accumulate(
         per_token, metrics = ppo_loss(now, targets, batch)
         part = per_token.sum() / total
         part.backward()
-        loss += float(part.detach())
-        for name, values in metrics.items():
-            sums[name] = sums.get(name, 0.0) + float(values.sum())
+        names = list(metrics)
+        losses.append(part.detach())
+        sums.append(torch.stack(list(metrics.values())).sum(1))
         ratio = metrics['mean_log_ratio'].exp()
-        deviation = max(deviation, float((ratio - 1).abs().max()))
-        largest = max(largest, float(ratio.max()))
-    means = {name: value / total for name, value in sums.items()}
-    means |= {'ratio_deviation': deviation, 'ratio_max': largest, 'targets': float(total)}
+        largest.append(torch.stack([(ratio - 1).abs().max(), ratio.max()]))
+    means = torch.stack(sums).sum(0) / total
+    parts = [torch.stack(losses).sum()[None], means, torch.stack(largest).amax(0)]
+    loss, *values = torch.cat(parts).tolist()
+    named = dict(zip([*names, 'ratio_deviation', 'ratio_max'], values, strict=True))
     tokens = sum(len(row.ids) for row in data.rows)
-    return Outcome(loss, tokens, 0, means, float(total))
+    return Outcome(loss, tokens, 0, named | {'targets': float(total)}, float(total))
 
 
 def applies(batch: PpoBatch, metrics: Mapping[str, float]) -> bool:
@@ -116,4 +120,4 @@ def _targets(data: PpoRows, members: list[int], device: torch.device) -> PpoTarg
 
 
 def _column(rows: list[np.ndarray], members: list[int], device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(np.concatenate([rows[member] for member in members])).to(device)
+    return to_device(np.concatenate([rows[member] for member in members]), device)

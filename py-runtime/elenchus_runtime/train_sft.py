@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from . import guards
 from .errors import WorkerError
@@ -99,12 +100,12 @@ def accumulate(base: Base, batch: SftRows, budget: int, before: Callable[[int], 
     total = sum(row.num_targets for row in batch.rows)
     if total == 0:
         raise WorkerError('bad_request', 'The batch has no target token.')
-    loss = 0.0
+    loss = torch.zeros((), dtype=torch.float64, device=base.device)
     for index, members in enumerate(base.micro_batches(batch.rows, budget)):
         before(index)
         layout = base.lay_out([batch.rows[member] for member in members])
         part = -target_logprobs(base.model, base.plain_head, layout).double().sum() / total
         part.backward()
-        loss += float(part.detach())
+        loss += part.detach()
     tokens = sum(len(row.ids) for row in batch.rows)
-    return Outcome(loss, tokens, batch.truncated, {'targets': float(total)}, float(total))
+    return Outcome(float(loss), tokens, batch.truncated, {'targets': float(total)}, float(total))

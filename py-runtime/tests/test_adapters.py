@@ -92,6 +92,30 @@ def test_exactly_the_policy_is_trainable_whatever_was_used_before(
             assert len(trained) == 2 * 7 * 2
 
 
+def test_a_step_after_a_step_finds_the_same_policy_whatever_peft_did_meanwhile(
+    base: Base, adapters: Adapters, tmp_path: Path
+) -> None:
+    adapters.create(lora('a'))
+    folder = str(tmp_path / 'a')
+    adapters.save('a', folder)
+    trained = adapters.train('a')
+    assert adapters.train('a') is trained
+    for between in (
+        lambda: adapters.create(lora('c')),
+        lambda: adapters.load('d', folder, trainable=True),
+        lambda: adapters.drop('c'),
+        lambda: adapters.train(None),
+        lambda: adapters.evaluate('d'),
+    ):
+        between()
+        assert set(adapters.train('a')) == set(trained)
+        assert set(trained) == {key for key, p in base.model.named_parameters() if p.requires_grad}
+        assert base.model.training
+    adapters.freeze('a')
+    with pytest.raises(WorkerError, match='frozen'):
+        adapters.train('a')
+
+
 def test_folders_are_pefts(base: Base, adapters: Adapters, tmp_path: Path, tiny_folder: Path) -> None:
     """What is saved is read by PEFT itself, and answers the same."""
     adapters.create(lora('p'))

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import lora
+from test_half_precision import batch_of
+from torch.utils._python_dispatch import TorchDispatchMode
 from training import (
     assert_same,
     begin,
@@ -273,6 +275,38 @@ def test_the_checkpoint_is_of_this_session(base: Base, adapters: Adapters, tmp_p
     for policy, changes in [('wider', {}), (None, {}), ('p', {'seed': 6}), ('p', {'algorithm': 'dpo'})]:
         other = begin(base, adapters, policy, **changes)
         assert code_of(lambda other=other: other.load(str(tmp_path / 'c'))) == 'checkpoint_corrupt'
+
+
+class Reads(TorchDispatchMode):
+    """Counts numbers that the host reads from a tensor: on a GPU it waits for each."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize('algorithm', ['sft', 'dpo', 'ppo'])
+def test_the_host_reads_no_more_for_more_micro_batches(
+    base: Base, adapters: Adapters, algorithm: str
+) -> None:
+    reads: list[int] = []
+    batches: list[int] = []
+    for budget in (10_000, 25):
+        name = f'p{budget}'
+        adapters.create(lora(name))
+        session = begin(base, adapters, name, algorithm=algorithm, micro_batch_tokens=budget)
+        batch, blobs = batch_of(algorithm, session, base)
+        take(session, 1, batch, blobs)
+        with Reads() as mode:
+            take(session, 2, batch, blobs)
+        batches.append(len(base.micro_batches(session._prepare(batch, blobs).rows, budget)))
+        session.end()
+        reads.append(mode.count)
+    assert batches[0] == 1
+    assert batches[1] > 1
+    assert reads[0] == reads[1]
 
 
 @pytest.mark.parametrize('damage', ['flip', 'cut', 'remove', 'state', 'format'])

@@ -62,6 +62,7 @@ def gradient(
     base: Base, adapters: Adapters, policy: str | None, stock: bool, seed: int = 3
 ) -> tuple[float, dict[str, torch.Tensor], int]:
     """Of a weighted sum of log-probabilities over rows of which two share a context."""
+    adapters.use(policy)
     trained = adapters.train(policy)
     if stock:
         training_forward.remove(base.model)
