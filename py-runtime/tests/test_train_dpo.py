@@ -219,19 +219,29 @@ def test_metrics_are_what_they_are_called(base: Base) -> None:
     assert metrics == pytest.approx(expected, rel=1e-4)
 
 
+SAME_PROMPT = [(0, 1), (2, 3), (1, 0)]
+
+
 @pytest.mark.parametrize(
-    ('loss', 'changes'),
+    ('theirs', 'changes'),
     [
-        ('sigmoid', {}),
-        ('hinge', {}),
-        ('robust', {'label_smoothing': 0.1}),
-        ('ipo', {'length_normalised': True}),
+        (['sigmoid'], {}),
+        (['sigmoid_norm'], {'length_normalised': True}),
+        (['hinge'], {'loss': 'hinge'}),
+        (['robust'], {'loss': 'robust', 'label_smoothing': 0.1}),
+        (['ipo'], {'loss': 'ipo', 'length_normalised': True}),
+        # TRL's mean is over the chosen tokens of a batch and ours over pairs: the same where there is one.
+        (['sigmoid', 'sft'], {'nll_coef': 0.5, 'pairs': SAME_PROMPT[1:2]}),
     ],
+    ids=str,
 )
 def test_loss_and_gradient_are_those_of_trl(
-    base: Base, tiny_folder: Path, tmp_path: Path, loss: str, changes: dict[str, Any]
+    base: Base, tiny_folder: Path, tmp_path: Path, theirs: list[str], changes: dict[str, Any]
 ) -> None:
-    """TRL's trainer on the same ids: policy moved away from the reference, whole weights, fp32."""
+    """TRL's trainer on the same ids: policy moved away from the reference, whole weights, fp32.
+
+    It has no smoothing in its sigmoid loss, no ipo of whole sequences, and no weights.
+    """
     trl = pytest.importorskip('trl')
     datasets = pytest.importorskip('datasets')
     from transformers import AutoModelForCausalLM
@@ -247,7 +257,8 @@ def test_loss_and_gradient_are_those_of_trl(
         args=trl.DPOConfig(
             output_dir=str(tmp_path),
             beta=0.3,
-            loss_type=[loss],
+            loss_type=theirs,
+            loss_weights=[1.0, changes['nll_coef']] if 'nll_coef' in changes else None,
             label_smoothing=changes.get('label_smoothing', 0.0),
             use_cpu=True,
             bf16=False,
@@ -260,18 +271,19 @@ def test_loss_and_gradient_are_those_of_trl(
     )
     completions = base.encode(COMPLETIONS, special_tokens=False)
     prompts = base.encode(PROMPTS, special_tokens=True)
+    batch = dpo_batch(**{'pairs': SAME_PROMPT} | changes)
     examples = [
         {
             'prompt_ids': prompts[ROWS[chosen]],
             'chosen_ids': completions[chosen],
             'rejected_ids': completions[rejected],
         }
-        for chosen, rejected in SAME_PROMPT
+        for chosen, rejected in batch.pairs
     ]
     base.model.zero_grad()
     base.model.train()
-    theirs = trainer.compute_loss(base.model, trainer.data_collator(examples))
-    theirs.backward()
+    loss = trainer.compute_loss(base.model, trainer.data_collator(examples))
+    loss.backward()
     expected = gradients_of(base)
 
     policy, base.model = base.model, reference
@@ -280,14 +292,10 @@ def test_loss_and_gradient_are_those_of_trl(
             float(sequence_logprob(base, PROMPTS[r], ids)) for r, ids in zip(ROWS, completions, strict=True)
         ]
     base.model = policy
-    batch = dpo_batch(pairs=SAME_PROMPT, loss=loss, **changes)
     outcome = ours(base, batch, dpo_blobs(base, sums))
-    assert outcome.loss == pytest.approx(float(theirs), rel=1e-5, abs=1e-5)
+    assert outcome.loss == pytest.approx(float(loss.detach()), rel=1e-5, abs=1e-5)
     size = max(float(gradient.abs().max()) for gradient in expected.values())
     assert_same(gradients_of(base), expected, atol=1e-5 * max(1.0, size), rtol=1e-4)
-
-
-SAME_PROMPT = [(0, 1), (2, 3), (1, 0)]
 
 
 @pytest.mark.parametrize(
