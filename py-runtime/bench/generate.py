@@ -89,7 +89,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--engines', nargs='+', default=['native', 'transformers', 'generate_batch', 'vllm'])
     parser.add_argument('--adapter', action='store_true', help='LoRA of rank 16 on all linear layers')
     parser.add_argument('--runs', type=int, default=3)
-    parser.add_argument('--rollouts', action='store_true', help='also 500 prompts x 8, start-up included')
+    parser.add_argument('--rollouts', action='store_true', help='also 500 prompts x 8, imports included')
     parser.add_argument('--questions', type=int, default=500, help='of --rollouts')
     parser.add_argument('--roofline', action='store_true', help='also on the CPU')
     parser.add_argument('--seed', type=int, default=1)
@@ -219,7 +219,9 @@ def roofline(base: Base, name: str, document: dict[str, Any], options: argparse.
 
 
 def rollouts(base: Base, model: Any, options: argparse.Namespace, imports_s: float) -> Row:
-    """The guide's rollouts on one device; start-up (imports and making the weights) is counted."""
+    """The guide's rollouts on one device, imports and making random weights there counted; a run reads its
+    weights from a disk, which takes longer.
+    """
     work = make_work(options, base, options.questions * 8)
     started = time.perf_counter()
     native(options.slots)(base, model, work)
@@ -267,7 +269,7 @@ def report(document: dict[str, Any]) -> None:
             f'bound {found["bound_tokens_per_s"]:,.0f} tokens/s, native reaches {found["share"]:.0%}'
         )
     for name, found in document.get('rollouts', {}).items():
-        print(f'{name}: {found["questions"]} x 8 rollouts in {found["total_s"]:,.0f} s, start-up included')
+        print(f'{name}: {found["questions"]} x 8 rollouts in {found["total_s"]:,.0f} s, imports included')
 
 
 if __name__ == '__main__':

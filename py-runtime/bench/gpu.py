@@ -14,6 +14,7 @@ failed; a missed target is a finding, not a failure, and neither is a step that 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -115,6 +116,9 @@ def steps(options: argparse.Namespace) -> list[Step]:
         questions = QUESTIONS
     train += ['--weights', 'lora', '--ours-only', '--json']
 
+    def vllm_is_here() -> bool:
+        return importlib.util.find_spec('vllm') is not None
+
     def training(kind: str, count: int) -> Step:
         return Step(f'{kind}-{count}', f'training/{kind}.py', [*train, '--questions', str(count)])
 
@@ -127,7 +131,7 @@ def steps(options: argparse.Namespace) -> list[Step]:
         Step('sampling-others', 'generate.py', [*generate, '--engines', 'native', 'transformers', '--json']),
         *(
             []
-            if options.dry_run
+            if options.dry_run or not vllm_is_here()
             else [Step('sampling-vllm', 'generate.py', [*generate, '--engines', 'native', 'vllm', '--json'])]
         ),
     ]
@@ -216,7 +220,7 @@ def targets(shape: str) -> list[Target]:
         Target('the same, the goal', 'sampling', rate, 20_000),
         Target('the same with an adapter', 'sampling-adapter', rate, 10_000),
         Target('share of the measured roofline', 'sampling', share, 0),
-        Target('500 x 8 rollouts, seconds with start-up', 'sampling', rollouts, 150, at_most=True),
+        Target('500 x 8 rollouts, seconds from imports on', 'sampling', rollouts, 150, at_most=True),
         *(Target(f'LoRA DPO, MFU, {count} questions', f'dpo-{count}', mfu, 0.4) for count in QUESTIONS),
         *(Target(f'LoRA PPO, MFU, {count} questions', f'ppo-{count}', mfu, 0) for count in QUESTIONS),
     ]

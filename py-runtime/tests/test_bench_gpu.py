@@ -70,7 +70,7 @@ def test_a_step_that_fails_is_named_and_costs_the_others_nothing(
     assert found['failed'] == [f'ppo-{count}' for count in bench.QUESTIONS]
     verdicts = {row['what']: (row['found'], row['reached']) for row in found['targets']}
     assert verdicts['qwen3-8b, generated tokens/s'] == (9000.0, False)
-    assert verdicts['500 x 8 rollouts, seconds with start-up'] == (149.0, True)
+    assert verdicts['500 x 8 rollouts, seconds from imports on'] == (149.0, True)
     assert verdicts['LoRA DPO, MFU, 8 questions'] == (0.43, True)
     assert verdicts['share of the measured roofline'] == (0.5, None)
     assert verdicts['LoRA PPO, MFU, 2 questions'] == (None, None)
