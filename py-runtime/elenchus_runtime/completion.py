@@ -6,6 +6,7 @@ nothing of models and nothing of what the patterns mean.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,7 +106,20 @@ class Completion:
         return self._texts.text(self.ids)
 
     def push(self, id: int, logprob: float) -> bool:
-        """Adds a token; whether the completion has ended with it."""
+        """Adds a token; whether the completion has ended with it.
+
+        Raises `non_finite` for a log-probability that is no number: neither it nor its token means anything.
+        """
+        if not math.isfinite(logprob):
+            place = len(self.ids) + 1
+            raise WorkerError(
+                'non_finite',
+                f'Token {place} of completion {self.key!r} has the log-probability {logprob}: '
+                'the model computes numbers that are not finite.',
+                hint='Sample from an earlier checkpoint, or load a model in half precision as float32.',
+                key=self.key,
+                token=place,
+            )
         self.ids.append(id)
         self.logprobs.append(logprob)
         self.finish_reason = self._ended_by(id)

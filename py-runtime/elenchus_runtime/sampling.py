@@ -36,11 +36,13 @@ def draw(
     The distribution is that of temperature, then of the smallest set of likeliest tokens whose
     probability reaches `top_p`, renormalised. Temperature 0 takes the likeliest token and reports the
     model's own distribution, since its own choice has probability 1. `uniform` fp64 `[rows]` in [0, 1).
+    Of logits that are not finite some token is taken, whose log-probability is NaN.
     """
     logits = _shaped(logits, temperature, top_p)
     top = logits.amax(dim=-1, keepdim=True)
     blocks = _blocks((logits - top).exp_())
     tokens = logits.argmax(dim=-1) if temperature == 0 else _invert(blocks, uniform)
+    tokens.clamp_(max=logits.shape[1] - 1)
     # In fp64, so that a certain token has probability 1 and not a little more.
     total = blocks.sum(dim=(1, 2), dtype=torch.float64)
     picked = logits.gather(1, tokens[:, None]) - top
@@ -73,7 +75,8 @@ def _invert(blocks: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     rows = torch.arange(len(blocks), device=blocks.device)
     sums = blocks.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
     point = uniform[:, None] * sums[:, -1:]
-    block = torch.searchsorted(sums, point, right=True).squeeze(1)
+    # Nothing lies above NaN; an index outside would end the process of a CUDA device.
+    block = torch.searchsorted(sums, point, right=True).squeeze(1).clamp_(max=blocks.shape[1] - 1)
     before = torch.where(block > 0, sums[rows, (block - 1).clamp(min=0)], 0.0)
     inside = blocks[rows, block].double().cumsum(dim=-1)
     # The two sums may differ in the last bit; what is looked for must lie below the last one.
