@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -53,8 +54,14 @@ def shaken(base: Base, *names: str, **changes: object) -> Adapters:
 
 def held_bytes(work: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, int]:
     """What is in memory after a forward pass and was not before it: all that the backward pass needs."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-        answer = work()
+    # What other tests have left behind must not be freed meanwhile.
+    gc.collect()
+    gc.disable()
+    try:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+            answer = work()
+    finally:
+        gc.enable()
     return answer, sum(event.self_cpu_memory_usage for event in seen.key_averages())
 
 
