@@ -7,9 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { MARKER, untilGone } from '../../scripts/chaos/processes.ts'
 import { differences, products } from '../../scripts/chaos/products.ts'
+import { backendSchema } from '../../src/config/backend.ts'
 import { loadConfig, parseOverride } from '../../src/config/load.ts'
 import { pipelineSchema } from '../../src/config/pipeline.ts'
 import { openBackend } from '../../src/pipelines/open-backend.ts'
+import { openTorch } from '../../src/pipelines/open-torch.ts'
 import { workerPython } from '../bridge/worker-python.ts'
 import { compile, type Compiled } from '../support/compiled.ts'
 import { Elenchus } from '../support/elenchus.ts'
@@ -92,7 +94,7 @@ describe.skipIf(workerPython === null)('the OaK loop with vLLM and torch in one 
     expect(log).not.toBeNull()
   }, 300_000)
 
-  test('kill -9 of it while vLLM samples, and a server that dies: --resume ends with the same bytes', async () => {
+  test('kill -9 of it while vLLM samples, SIGTERM while it starts, a server that dies: --resume ends with the same bytes', async () => {
     const marker = randomUUID()
     process.env[MARKER] = marker
     const dies = { after: 40, times: 1, file: join(folder, 'deaths') }
@@ -116,6 +118,16 @@ describe.skipIf(workerPython === null)('the OaK loop with vLLM and torch in one 
     expect((await untilGone(marker, 10_000)).left).toEqual([])
     expect(await lines()).toBeLessThan(96)
     delete process.env['FAKE_VLLM_SLOW_MS']
+
+    // SIGTERM while a server loads, which may take minutes.
+    process.env['FAKE_VLLM_START_MS'] = '600000'
+    const stopped = elenchus.start(...commandLine('rough', ...flags, '--resume'))
+    while ((await starts('rough-facts')).length < 3) await delay(20)
+    stopped.child.kill('SIGTERM')
+    expect((await stopped.ended).code).toBe(75)
+    expect((await untilGone(marker, 10_000)).left).toEqual([])
+    delete process.env['FAKE_VLLM_START_MS']
+
     const resumed = await elenchus.run(...commandLine('rough', ...flags, '--resume'))
     expect(resumed.code, resumed.stderr).toBe(0)
     const wanted = await products(join(folder, 'vllm'))
@@ -150,6 +162,14 @@ describe('before anything starts', () => {
     expect(await opened('tiny.oak.yaml', 'backend.deterministic=true')).toEqual([
       expect.stringMatching(/^deterministic holds for the workers only/),
     ])
+  })
+
+  test('commands that only train say that it has no part in them', async () => {
+    const warnings: unknown[] = []
+    const config = backendSchema.parse({ engine: 'vllm' })
+    const events = (event: unknown): void => void warnings.push(event)
+    await using _ = openTorch(config, 'm', { logDirectory: folder, events })
+    expect(warnings).toMatchObject([{ message: expect.stringMatching(/^engine vllm has no part/) as string }])
   })
 
   test('workers that cannot take turns with it are refused', async () => {

@@ -23,7 +23,7 @@ appendFileSync(
   process.env['FAKE_VLLM_FACTS'] ?? '/dev/null',
   `${JSON.stringify({ pid: process.pid, engine: engine.pid, model, flags, lora, devices, workers })}\n`,
 )
-await delay(300)
+await delay(Number(process.env['FAKE_VLLM_START_MS'] ?? 300))
 // Answers to known prompts, one of them by the seed; anything else is drawn.
 const path = process.env['FAKE_VLLM_ANSWERS']
 const answers =
@@ -56,7 +56,8 @@ const before = ({ body }: Seen, reply: ServerResponse, count: number): boolean =
 }
 const key = process.env['VLLM_API_KEY']
 const port = Number(flag('--port'))
-const options = { owner: 'vllm', model, port, script, before, key }
+const perEvent = Number(flag('--stream-interval'))
+const options = { owner: 'vllm', model, port, script, before, key, perEvent }
 // A folder is a model that our own worker can load; anything else is a name.
 const complete = process.env['FAKE_VLLM_REAL'] === '1' ? await realModel(model) : undefined
 await FakeServer.start({ ...options, ...(complete && { complete }) })
