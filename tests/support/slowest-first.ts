@@ -8,6 +8,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const SLOWEST = [
   'tests/pipelines/abel.test.ts',
   'tests/pipelines/oak.test.ts',
+  'tests/pipelines/vllm.test.ts',
   'tests/rollouts/kill.test.ts',
   'tests/backends/ranks.test.ts',
   'tests/training/ppo/kill.test.ts',
