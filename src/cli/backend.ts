@@ -19,7 +19,7 @@ export function addBackendFlags(command: Command): Command {
     .option('--nproc-per-node <n>', 'workers on each of the --nnodes machines, instead of --num-processes')
     .option('--mixed-precision <p>', "accelerate's name for --dtype: bf16 or no")
     .option('--config-file <file>', "accelerate's name for --accelerate-config")
-    .option('--dry-run', 'print what would be launched, and stop')
+    .option('--dry-run', 'check flags and data, print what would be launched and what it takes, and stop')
 }
 
 export function readBackendFlags(options: Readonly<Record<string, unknown>>): BackendConfig {

@@ -9,8 +9,10 @@ import { serveCommand, serveEnvironment } from '../backends/vllm/command.ts'
 import { launcherOf } from '../pipelines/launchers.ts'
 import { resolveModel } from '../pipelines/model-reference.ts'
 import { refuseElsewhere, vllmSettings } from '../pipelines/open-backend.ts'
+import { type StageToPlan, planStage } from '../pipelines/plan-stage.ts'
 import { readBackendFlags } from './backend.ts'
 import { type GeneratorOptions, kindOf } from './generator.ts'
+import { renderPlan } from './plan-table.ts'
 import { withSession, type OutputOptions, type Session } from './session.ts'
 
 /** What a run with these settings would launch, credentials hidden; nothing starts, and no secret is made. */
@@ -99,8 +101,18 @@ export function describeLaunch(rendered: readonly Rendered[]): string {
     .join('\n')
 }
 
-/** {@link withSession} for commands that start workers: with --dry-run they only say what they would start. */
-export async function withBackendSession(
+/** A command that starts workers. */
+export interface WorkerCommand<Prepared extends { readonly plan: StageToPlan | null }> {
+  /** Reads and checks flags and data, as far as it can be done without workers; starts and writes nothing. */
+  readonly prepare: (session: Session) => Promise<Prepared>
+  readonly run: (prepared: Prepared, session: Session) => Promise<void>
+}
+
+/**
+ * {@link withSession} for commands that start workers: with --dry-run they refuse what they would refuse without it, and only
+ * say what they would start, and what it would take.
+ */
+export async function withBackendSession<Prepared extends { readonly plan: StageToPlan | null }>(
   options: OutputOptions & {
     readonly dryRun?: boolean
     readonly model?: string
@@ -111,25 +123,32 @@ export async function withBackendSession(
     readonly backend?: GeneratorOptions['backend']
     readonly engine?: string
   },
-  command: (session: Session) => Promise<void>,
+  { prepare, run }: WorkerCommand<Prepared>,
 ): Promise<void> {
   await withSession(options, async (session) => {
-    if (options.dryRun !== true) return command(session)
+    const prepared = await prepare(session)
+    if (options.dryRun !== true) return run(prepared, session)
     const { output, outPath, backend } = options
     // Commands that train have no --backend, and an engine that samples has no part in them.
     const kind = backend === undefined ? 'torch' : kindOf({ ...options, backend })
     if (kind === 'openai') {
-      session.print('A server generates: no workers are started.', { launch: [] })
+      session.print('A server generates: no workers are started.', { launch: [], plan: null })
       return
     }
+    const settings = readBackendFlags({ ...options })
     if (kind === 'vllm') {
       const { base } = await resolveModel(options)
-      const rendered = renderServers(readBackendFlags({ ...options }), base)
-      session.print(describeLaunch(rendered), { launch: rendered })
+      const rendered = renderServers(settings, base)
+      session.print(describeLaunch(rendered), { launch: rendered, plan: null })
       return
     }
     const directory = output ?? (outPath === undefined ? '.' : stageDirectoryOf(outPath))
-    const rendered = renderLaunch(readBackendFlags({ ...options }), join(directory, 'logs'))
-    session.print(describeLaunch(rendered), { launch: rendered })
+    const rendered = renderLaunch(settings, join(directory, 'logs'))
+    const plan = prepared.plan === null ? null : await planStage(prepared.plan, settings)
+    const text = [
+      describeLaunch(rendered),
+      ...(plan === null ? [] : ['', renderPlan(plan).replaceAll(/^/gm, '# ').replaceAll(/^# $/gm, '#')]),
+    ].join('\n')
+    session.print(text, { launch: rendered, plan })
   })
 }

@@ -1,11 +1,13 @@
-import { evaluationSchema } from '../config/evaluation.ts'
+import { type EvaluationConfig, evaluationSchema } from '../config/evaluation.ts'
 import { ElenchusError } from '../errors.ts'
 import type { EvaluationMetrics, MetricsRow } from '../evaluation/metrics.ts'
 import { runEvaluation, type EvaluationSummary } from '../evaluation/stage.ts'
 import { loadProblemFiles } from '../pipelines/problem-files.ts'
+import { problemLengths, USUAL_RANK } from '../pipelines/plan-stage.ts'
+import type { Problem } from '../problems/problem.ts'
 import { annotateProblems } from '../problems/annotate.ts'
 import type { EvaluateOptions } from './commands/evaluate.ts'
-import { openEvaluated } from './evaluated-policy.ts'
+import { checkEvaluated, openEvaluated, type PreparedEvaluation } from './evaluated-policy.ts'
 import { readSchemaFlags } from './flags.ts'
 import type { Session } from './session.ts'
 import { percent, renderTable, withInterval } from './table.ts'
@@ -14,12 +16,34 @@ import { counts } from './totals.ts'
 const DEFAULTS = { max_steps: 12, max_thought_tokens: 120 }
 
 /** `elenchus evaluate` for problems that are proved. */
-export async function evaluateProofs(
-  options: EvaluateOptions,
-  { events, signal, print }: Session,
-): Promise<void> {
+export async function prepareProofs(options: EvaluateOptions): Promise<PreparedEvaluation> {
   const config = readSchemaFlags(evaluationSchema, { ...options }, DEFAULTS)
   const problems = annotateProblems((await loadProblemFiles(options.data)).slice(0, options.numProblems))
+  const { base, adapter } = await checkEvaluated(options)
+  return {
+    plan: {
+      command: 'evaluate',
+      model: base,
+      lengths: problemLengths(problems),
+      stage: (planner) =>
+        planner.sample(
+          'evaluation',
+          'problems',
+          problems.length,
+          config.samples_per_problem,
+          config,
+          adapter === null ? null : USUAL_RANK,
+        ),
+    },
+    evaluate: (session) => evaluate(options, { config, problems }, session),
+  }
+}
+
+async function evaluate(
+  options: EvaluateOptions,
+  { config, problems }: { readonly config: EvaluationConfig; readonly problems: readonly Problem[] },
+  { events, signal, print }: Session,
+): Promise<void> {
   const { backend: opened, policy } = await openEvaluated(options, options.output, { events, signal })
   await using backend = opened
   const summary = await runEvaluation(

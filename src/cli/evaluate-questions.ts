@@ -1,28 +1,54 @@
 import { join } from 'node:path'
-import { questionEvaluationSchema } from '../config/evaluation-questions.ts'
+import { type QuestionEvaluationConfig, questionEvaluationSchema } from '../config/evaluation-questions.ts'
 import { ElenchusError } from '../errors.ts'
 import type { Coherence } from '../evaluation/questions-coherence.ts'
 import type { QuestionMetrics } from '../evaluation/questions-metrics.ts'
 import { runQuestionEvaluation, type QuestionEvaluationSummary } from '../evaluation/questions-stage.ts'
 import { EVALUATION_FILE } from '../evaluation/stage.ts'
+import { questionLengths, USUAL_RANK } from '../pipelines/plan-stage.ts'
+import type { ArithmeticQuestion } from '../problems/arithmetic/question.ts'
 import { loadQuestions } from '../pipelines/question-files.ts'
 import { stageDirectoryOf } from '../runs/beside.ts'
 import type { EvaluateOptions } from './commands/evaluate.ts'
-import { openEvaluated } from './evaluated-policy.ts'
+import { checkEvaluated, openEvaluated, type PreparedEvaluation } from './evaluated-policy.ts'
 import { readSchemaFlags } from './flags.ts'
 import type { Session } from './session.ts'
 import { percent, renderTable, withInterval } from './table.ts'
 import { counts } from './totals.ts'
 
 /** `elenchus evaluate --task gsm8k|gsm8k-platinum`; `--output` is a directory, or the file of rows itself. */
-export async function evaluateQuestions(
-  options: EvaluateOptions,
-  { events, signal, print }: Session,
-): Promise<void> {
-  const { output, task } = options
+export async function prepareQuestions(options: EvaluateOptions): Promise<PreparedEvaluation> {
+  const { task } = options
   const config = readSchemaFlags(questionEvaluationSchema, { ...options })
   // Named by the task, so that files of the same set can be compared, and those of different sets cannot.
   const all = await loadQuestions(options.data, { name: task, overlay: options.platinumOverlay })
+  const questions = all.slice(0, options.numProblems)
+  const { base, adapter } = await checkEvaluated(options)
+  return {
+    plan: {
+      command: 'evaluate',
+      model: base,
+      lengths: questionLengths(questions),
+      stage: (planner) =>
+        planner.sample(
+          'evaluation',
+          'questions',
+          questions.length,
+          1 + config.coherence_samples,
+          config,
+          adapter === null ? null : USUAL_RANK,
+        ),
+    },
+    evaluate: (session) => evaluate(options, { config, questions }, session),
+  }
+}
+
+async function evaluate(
+  options: EvaluateOptions,
+  given: { readonly config: QuestionEvaluationConfig; readonly questions: readonly ArithmeticQuestion[] },
+  { events, signal, print }: Session,
+): Promise<void> {
+  const { output, seed } = options
   const isFile = output.endsWith('.jsonl')
   const dir = isFile ? stageDirectoryOf(output) : output
   const path = isFile ? output : join(output, EVALUATION_FILE)
@@ -30,7 +56,7 @@ export async function evaluateQuestions(
   await using backend = opened
   const summary = await runQuestionEvaluation(
     { backend, events, signal, resume: options.resume ?? false },
-    { dir, path, config, seed: options.seed, questions: all.slice(0, options.numProblems), policy },
+    { dir, path, seed, policy, ...given },
   )
   print(`${renderQuestionEvaluation(summary)}\n\nrows in ${path}`, summary)
   if (options.gate !== undefined) enforceGate(summary.metrics, options.gate)

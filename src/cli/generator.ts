@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import type * as z from 'zod'
 import type { ModelBackend, PolicyRef } from '../backends/backend.ts'
 import { createOpenAIBackend, type OpenAIBackend } from '../backends/openai/openai.ts'
 import type { TorchBackend } from '../backends/torch/torch.ts'
@@ -64,24 +65,41 @@ const vllmSchema = backendSchema.pick({
   dtype: true,
   trust_remote_code: true,
 })
+const SCHEMAS = { openai: openaiSchema, vllm: vllmSchema, torch: torchSchema } as const satisfies Record<
+  Kind,
+  z.ZodObject
+>
 
-/** Opens what the flags name. @throws ElenchusError `usage` for a flag of another kind of backend. */
+/**
+ * What the flags name, without opening it.
+ * @throws ElenchusError `usage` for a flag of another kind of backend, and what {@link resolveModel} refuses.
+ */
+export function checkGenerator(options: GeneratorOptions): Promise<ModelReference> {
+  const given = { ...options }
+  const kind = kindOf(options)
+  const own = SCHEMAS[kind]
+  for (const [other, schema] of Object.entries(SCHEMAS)) {
+    if (other !== kind) refuseForeignFlags(own, schema, given, `a setting of --backend ${other} only`)
+  }
+  if (kind === 'openai') readSchemaFlags(openaiSchema, given)
+  else readBackendFlags(given)
+  return resolveModel(options, { served: kind === 'openai' })
+}
+
+/** Opens what the flags name. @throws ElenchusError as {@link checkGenerator} does. */
 export async function openGenerator(
   options: GeneratorOptions,
   surroundings: Surroundings,
 ): Promise<Generator> {
   const given = { ...options }
   const kind = kindOf(options)
+  const reference = await checkGenerator(options)
   if (kind === 'torch') {
-    refuseForeignFlags(torchSchema, openaiSchema, given, 'a setting of --backend openai only')
-    refuseForeignFlags(torchSchema, vllmSchema, given, 'a setting of --backend vllm only')
-    const reference = await resolveModel(options)
     const backend = openTorch(readBackendFlags(given), reference.base, surroundings)
     return withPolicy(backend, async () => {
       return { kind: 'torch', backend, reference, policy: await policyOf(backend, reference) }
     })
   }
-  const reference = await resolveModel(options, { served: kind === 'openai' })
   const backend =
     kind === 'openai'
       ? await openOpenAI(given, reference.base, surroundings)
@@ -114,8 +132,6 @@ async function withPolicy<Result>(backend: ModelBackend, use: () => Promise<Resu
 type Given = Readonly<Record<string, unknown>>
 
 function openOpenAI(given: Given, model: string, { events, signal }: Surroundings): Promise<OpenAIBackend> {
-  refuseForeignFlags(openaiSchema, torchSchema, given, 'a setting of --backend torch only')
-  refuseForeignFlags(openaiSchema, vllmSchema, given, 'a setting of --backend vllm only')
   const config: OpenAIConfig = readSchemaFlags(openaiSchema, given)
   return createOpenAIBackend(
     {
@@ -135,8 +151,6 @@ function openOpenAI(given: Given, model: string, { events, signal }: Surrounding
 
 async function openVllm(given: Given, model: string, surroundings: Surroundings): Promise<OpenAIBackend> {
   const { events, signal, logDirectory } = surroundings
-  refuseForeignFlags(vllmSchema, torchSchema, given, 'a setting of --backend torch only')
-  refuseForeignFlags(vllmSchema, openaiSchema, given, 'a setting of --backend openai only')
   const settings = vllmSettings(readBackendFlags(given))
   await findProgram(settings.command)
   return createVllmBackend(

@@ -107,3 +107,8 @@ export const ppoSchema = z.strictObject({
   keep_checkpoints: z.number().int().positive().default(2),
 })
 export type PpoConfig = z.infer<typeof ppoSchema>
+
+/** Answers that a question is given. */
+export function answersEach({ group_size: size, algorithm }: PpoConfig): number {
+  return size ?? (algorithm === 'ppo' ? 1 : 8)
+}

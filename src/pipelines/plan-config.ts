@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import type { BackendConfig } from '../config/backend.ts'
 import type { ModelConfig } from '../config/model.ts'
 import type { PipelineConfig } from '../config/pipeline.ts'
 import { ElenchusError } from '../errors.ts'
+import type { Device } from '../plan/memory.ts'
 import { KNOWN_SHAPES, shapeOfConfig, type Shape } from '../plan/shape.ts'
 import { planAbel, planOak, type Lengths, type PlannedStage } from '../plan/stages.ts'
 import { SPEEDS, type Speed } from '../plan/time.ts'
@@ -23,7 +25,8 @@ export interface PlanOptions {
 }
 
 export interface Plan {
-  readonly pipeline: 'oak' | 'abel'
+  /** `oak`, `abel`, or the command of a single stage. */
+  readonly pipeline: string
   readonly model: string
   readonly devices: number
   readonly device: Speed
@@ -34,9 +37,9 @@ export interface Plan {
 }
 
 /** Characters per token: of ordinary tokenizers, and of those made on the spot, whose tokens are phrases. */
-const CHARACTERS = { usual: 3.6, tiny: 7 }
+export const CHARACTERS = { usual: 3.6, tiny: 7 }
 /** Where there is no data to look at. */
-const USUAL: Readonly<Record<'oak' | 'abel', Lengths>> = {
+export const USUAL: Readonly<Record<'oak' | 'abel', Lengths>> = {
   oak: { prompt: 220, completion: 180 },
   abel: { prompt: 110, completion: 200 },
 }
@@ -46,19 +49,13 @@ const TINY_VOCABULARY = 600
 /** What a configuration would do, stage by stage, with estimates of memory and time. Starts nothing. */
 export async function planConfig(config: PipelineConfig, options: PlanOptions = {}): Promise<Plan> {
   const assumptions: string[] = []
-  const { gpus, num_processes: processes, dtype, sharding, engine } = config.backend
+  const { gpus, num_processes: processes, sharding, engine } = config.backend
   if (engine === 'vllm') {
     assumptions.push(
       'what vLLM samples takes the time of our own engine; its start-ups are not counted, and it takes the share of memory that it is told (--gpu-memory-utilization)',
     )
   }
-  const name = options.device ?? (gpus.length > 0 ? 'h100' : 'cpu')
-  const speed = SPEEDS[name]
-  if (speed === undefined) {
-    throw new ElenchusError('usage', `--device ${name}: one of ${Object.keys(SPEEDS).join(', ')}`)
-  }
-  const kind = name === 'cpu' ? 'cpu' : 'gpu'
-  const bytes = dtype === 'float32' || (dtype === 'auto' && kind === 'cpu') ? 4 : 2
+  const { speed, device } = deviceOf(config.backend, options.device)
   const shape = await shapeOf(config.model, assumptions)
   const data = await sourcesOf(config, assumptions)
   const lengths = {
@@ -66,7 +63,6 @@ export async function planConfig(config: PipelineConfig, options: PlanOptions = 
     completion: options.completionTokens ?? data.lengths.completion,
   }
   const devices = processes ?? Math.max(1, gpus.length)
-  const device = { kind, bytes } as const
   const sharded = sharding === 'fsdp2'
   const placement = { shape, device, speed, devices, sharded, lengths, counts: data.counts }
   return {
@@ -80,7 +76,23 @@ export async function planConfig(config: PipelineConfig, options: PlanOptions = 
   }
 }
 
-async function shapeOf(model: ModelConfig, assumptions: string[]): Promise<Shape | null> {
+/** What is planned for, and how wide its weights are. @throws ElenchusError `usage` for a device that is not known. */
+export function deviceOf(
+  { gpus, dtype }: Pick<BackendConfig, 'gpus' | 'dtype'>,
+  name: string = gpus.length > 0 ? 'h100' : 'cpu',
+): { readonly speed: Speed; readonly device: Device } {
+  const speed = SPEEDS[name]
+  if (speed === undefined) {
+    throw new ElenchusError('usage', `--device ${name}: one of ${Object.keys(SPEEDS).join(', ')}`)
+  }
+  const kind = name === 'cpu' ? 'cpu' : 'gpu'
+  return {
+    speed,
+    device: { kind, bytes: dtype === 'float32' || (dtype === 'auto' && kind === 'cpu') ? 4 : 2 },
+  }
+}
+
+export async function shapeOf(model: ModelConfig, assumptions: string[]): Promise<Shape | null> {
   if ('tiny' in model) {
     const { architecture: given } = model.tiny
     assumptions.push(`the tokenizer made on the spot has about ${TINY_VOCABULARY} tokens`)
@@ -127,6 +139,10 @@ async function cachedModel(name: string): Promise<string | null> {
   return first === undefined ? null : join(snapshots, first)
 }
 
+export function goldText(step: { readonly thought: string; readonly action: string }): string {
+  return `Thought: ${step.thought}\nAction: ${step.action}\n`
+}
+
 interface Sources {
   readonly counts: { readonly sft?: number; readonly train: number; readonly heldOut: number }
   readonly lengths: Lengths
@@ -160,9 +176,7 @@ async function sourcesOf(config: PipelineConfig, assumptions: string[]): Promise
     const [sft, train, heldOut] = [await count(data.sft), await count(data.train), await count(data.held_out)]
     const looked = annotateProblems(train.problems.slice(0, 200))
     const gold = looked.flatMap((problem) =>
-      problem.gold === undefined
-        ? []
-        : [problem.gold.map((step) => `Thought: ${step.thought}\nAction: ${step.action}\n`).join('')],
+      problem.gold === undefined ? [] : [problem.gold.map(goldText).join('')],
     )
     return {
       counts: { sft: sft.items, train: train.items, heldOut: heldOut.items },

@@ -1,4 +1,5 @@
 import type { AbelConfig } from '../config/abel.ts'
+import { answersEach } from '../config/ppo.ts'
 import type { OakConfig } from '../config/oak.ts'
 import type { DpoConfig, OptimisationConfig } from '../config/training.ts'
 import {
@@ -30,7 +31,8 @@ export interface Lengths {
   readonly completion: number
 }
 
-export interface Placement {
+/** What all stages of a plan have in common. */
+export interface Setting {
   /** Null if nothing is known of the model; then only the work is planned. */
   readonly shape: Shape | null
   readonly device: Device
@@ -39,6 +41,9 @@ export interface Placement {
   /** Whether they share the optimiser of all weights (`backend.sharding: fsdp2`). */
   readonly sharded?: boolean
   readonly lengths: Lengths
+}
+
+export interface Placement extends Setting {
   /** Problems or questions in the sources, by name. */
   readonly counts: { readonly sft?: number; readonly train: number; readonly heldOut: number }
 }
@@ -68,7 +73,7 @@ export function planOak(config: OakConfig, placement: Placement): PlannedStage[]
   for (let iteration = 1; iteration <= config.iterations; iteration++) {
     stages.push(
       plan.sample(`iter${iteration}/traces`, 'problems', problems, samples, config.traces, rank),
-      plan.dpo(`iter${iteration}/dpo`, problems, { pairs, completions: samples }, config.dpo),
+      plan.dpo(`iter${iteration}/dpo`, mostPairs(problems, samples, pairs), config.dpo),
       evaluation(`evaluation/iter${iteration}`),
     )
   }
@@ -90,7 +95,7 @@ export function planAbel(config: AbelConfig, placement: Placement): PlannedStage
       rank,
     )
   const stages = tinyStages(config.model, plan)
-  const answers = ppo.group_size ?? (ppo.algorithm === 'ppo' ? 1 : 8)
+  const answers = answersEach(ppo)
   const questions = Math.min(rollouts.n_samples ?? counts.train, counts.train)
   // Right against wrong, and right against right: any two of a question's answers but two wrong ones.
   const pairs = Math.min(config.preferences.max_pairs_per_question, pairsAmong(rollouts.arms))
@@ -100,7 +105,7 @@ export function planAbel(config: AbelConfig, placement: Placement): PlannedStage
     evaluation('evaluation/ppo'),
     plan.sample('rollouts', 'questions', questions, rollouts.arms, rollouts, rank),
     { stage: 'preferences', work: `pairs of ${count(questions)} questions`, memory: null, seconds: 0 },
-    plan.dpo('dpo', questions, { pairs, completions: rollouts.arms }, dpo),
+    plan.dpo('dpo', mostPairs(questions, rollouts.arms, pairs), dpo),
     evaluation('evaluation/dpo'),
   )
   return stages
@@ -108,6 +113,28 @@ export function planAbel(config: AbelConfig, placement: Placement): PlannedStage
 
 function pairsAmong(completions: number): number {
   return (completions * (completions - 1)) / 2
+}
+
+/** What DPO trains on. */
+export interface PlannedPairs {
+  readonly pairs: number
+  /** Distinct ones: each is scored once. */
+  readonly completions: number
+  /** Of the question that has most of them. */
+  readonly completionsOfOne: number
+  /** Otherwise they are the most that may come. */
+  readonly known: boolean
+}
+
+/** Pairs are not known before the traces are: the most that may come, which is seldom reached. */
+function mostPairs(questions: number, completions: number, pairsEach: number): PlannedPairs {
+  const ofOne = Math.min(completions, 2 * pairsEach)
+  return {
+    pairs: questions * pairsEach,
+    completions: questions * ofOne,
+    completionsOfOne: ofOne,
+    known: false,
+  }
 }
 
 /** Optimiser steps as the stages count them (`training/batches.ts`): an epoch's last batch may be smaller. */
@@ -147,9 +174,10 @@ function tinyStages(model: OakConfig['model'], plan: Planner): PlannedStage[] {
   ]
 }
 
-type Planner = ReturnType<typeof planner>
+export type Planner = ReturnType<typeof planner>
 
-function planner({ shape, speed, devices, lengths, sharded = false, ...placement }: Placement) {
+/** Plans stages one by one, with the same estimates as those of a pipeline. */
+export function planner({ shape, speed, devices, lengths, sharded = false, ...placement }: Setting) {
   const device = { ...placement.device, memoryBytes: speed.memoryBytes }
   const trained = (lora: { readonly rank: number } | null): Trained =>
     lora === null ? 'all' : { rank: lora.rank }
@@ -198,7 +226,7 @@ function planner({ shape, speed, devices, lengths, sharded = false, ...placement
       items: number,
       samples: number,
       config: { readonly max_new_tokens: number },
-      adapterRank: number,
+      adapterRank: number | null,
     ): PlannedStage {
       const work = `${count(items)} ${unit}${samples === 1 ? '' : ` x ${samples} samples`}`
       if (shape === null) return { stage, work, memory: null, seconds: null }
@@ -241,24 +269,19 @@ function planner({ shape, speed, devices, lengths, sharded = false, ...placement
       }
       return { stage, work, ...training(config, lora, load) }
     },
-    /** Pairs are not known before the traces are: the most that may come, which is seldom reached. */
-    dpo(
-      stage: string,
-      items: number,
-      each: { readonly pairs: number; readonly completions: number },
-      config: DpoConfig,
-    ): PlannedStage {
+    dpo(stage: string, given: PlannedPairs, config: DpoConfig): PlannedStage {
       const batch = config.batch_size * config.gradient_accumulation_steps
-      const steps = stepsOver(items * each.pairs, batch, config)
-      const work = `${config.max_steps === undefined ? 'at most ' : ''}${count(steps)} steps of ${batch} pairs`
+      const steps = stepsOver(given.pairs, batch, config)
+      const known = given.known || config.max_steps !== undefined
+      const work = `${known ? '' : 'at most '}${count(steps)} steps of ${batch} pairs`
       // A pair has two completions; with several pairs of a question they are shared, which is not counted on.
       const perPair = lengths.prompt + 2 * lengths.completion
       // A question's pairs are never on two ranks.
-      const ofOne = Math.min(each.completions, 2 * Math.min(each.pairs, batch))
+      const ofOne = Math.min(given.completionsOfOne, 2 * batch)
       const load = {
         batchTokens: Math.max(share(batch) * perPair, lengths.prompt + ofOne * lengths.completion),
         tokens: steps * batch * perPair,
-        scored: items * Math.min(each.completions, 2 * each.pairs) * lengths.completion,
+        scored: given.completions * lengths.completion,
         perPrompt: 2,
       }
       return { stage, work, ...training(config, config.lora, load) }

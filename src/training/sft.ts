@@ -30,16 +30,20 @@ export interface SftSummary extends TrainingOutcome, Timed {
   readonly policy: PolicyRef
 }
 
+/** @throws ElenchusError what {@link runSft} would refuse. */
+export function checkSft(examples: readonly unknown[], stage: string): void {
+  if (examples.length > 0) return
+  throw new ElenchusError('record_invalid', `${stage}: there are no demonstrations to train on.`, {
+    hint: 'SFT needs problems with a `gold` proof; `elenchus data convert` adds them.',
+  })
+}
+
 /** Supervised fine-tuning on demonstrations: mean cross-entropy of the completion tokens, end of text included. */
 export async function runSft(context: StageContext, input: SftInput): Promise<SftSummary> {
   const { config, examples, seed } = input
   const stage = input.stage ?? 'sft'
   requireTraining(context.backend, stage)
-  if (examples.length === 0) {
-    throw new ElenchusError('record_invalid', `${stage}: there are no demonstrations to train on.`, {
-      hint: 'SFT needs problems with a `gold` proof; `elenchus data convert` adds them.',
-    })
-  }
+  checkSft(examples, stage)
   return runStage<Untimed<SftSummary>>(
     context,
     {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { normaliseFlags } from '../../src/cli/argv.ts'
 import { createProgram } from '../support/program.ts'
+import { writeStageInputs } from '../support/stage-inputs.ts'
 import { blocksOf, commandsOf, pageText } from './pages.ts'
 
 /** What an example leaves out with "...". */
@@ -30,6 +31,13 @@ beforeAll(() => {
     'accelerate.yaml',
     'compute_environment: LOCAL_MACHINE\ndistributed_type: MULTI_GPU\nnum_machines: 1\nnum_processes: 2\nmixed_precision: bf16\n',
   )
+  writeStageInputs(folder, {
+    questions: ['data/gsm8k_train.jsonl', 'd.jsonl'],
+    problems: ['data/processed/prontoqa_train.jsonl'],
+    traces: ['outputs/traces/run1/traces.jsonl'],
+    pairs: ['data/abel_coherence_preferences.jsonl', 'p.jsonl'],
+    adapters: ['outputs/sft/run1/final', 'checkpoints/abel_ppo_lora'],
+  })
 })
 afterAll(() => {
   process.chdir(here)

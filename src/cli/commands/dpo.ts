@@ -7,13 +7,14 @@ import {
   type PreferencesConfig,
 } from '../../config/training.ts'
 import { ElenchusError } from '../../errors.ts'
-import { resolveModel } from '../../pipelines/model-reference.ts'
+import { type ModelReference, resolveModel } from '../../pipelines/model-reference.ts'
+import { pairLengths, plannedPairs, type StageToPlan } from '../../pipelines/plan-stage.ts'
 import { preferencePairSchema, type PreferencePair } from '../../preferences/pair.ts'
 import { explainPairs } from '../../preferences/traces.ts'
 import { fingerprintFile } from '../../runs/fingerprint.ts'
 import { readJsonl } from '../../runs/jsonl.ts'
 import { runDpo } from '../../training/dpo.ts'
-import { preparePairs } from '../../training/pairs.ts'
+import { preparePairs, previewPairs } from '../../training/pairs.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from '../backend.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
 import { withBackendSession } from '../dry-run.ts'
@@ -25,6 +26,7 @@ interface DpoOptions extends RunOptions, ModelOptions, SinkFlags {
   readonly traces?: string
   readonly pairs?: string
   readonly pairMode?: string
+  readonly dryRun?: boolean
 }
 
 /** The guide's settings; each is a flag. */
@@ -47,11 +49,22 @@ export function dpoCommand(): Command {
       '\nExample:\n  elenchus dpo --traces outputs/traces/run1/traces.jsonl --model outputs/sft/run1/final \\\n    --output outputs/dpo/run1 --num-epochs 1 --batch-size 2 --beta 0.1',
     )
     .action(async (options: DpoOptions) => {
-      await withBackendSession(options, async (session) => {
-        const config = readSchemaFlags(dpoSchema, { ...options }, GUIDE_DEFAULTS)
-        const preferences = readSchemaFlags(preferencesSchema, { ...options, mode: options.pairMode })
-        const { pairs, path } = await pairsOf(options, preferences, session)
-        await train(options, config, { pairs, path }, session)
+      await withBackendSession(options, {
+        prepare: async (session) => {
+          const config = readSchemaFlags(dpoSchema, { ...options }, GUIDE_DEFAULTS)
+          const preferences = readSchemaFlags(preferencesSchema, { ...options, mode: options.pairMode })
+          const reference = await resolveModel(options)
+          const given = await pairsOf(options, preferences, session)
+          const { pairs } = given
+          const plan: StageToPlan = {
+            command: 'dpo',
+            model: reference.base,
+            lengths: pairLengths(pairs),
+            stage: (planner) => planner.dpo('dpo', plannedPairs(pairs), config),
+          }
+          return { config, reference, given, plan }
+        },
+        run: ({ config, reference, given }, session) => train(options, config, reference, given, session),
       })
     })
 }
@@ -68,9 +81,13 @@ async function pairsOf(
 ): Promise<Pairs> {
   const { traces, pairs: path } = options
   if (traces !== undefined && path === undefined) {
+    const pairsPath = join(options.output, 'preference_pairs.jsonl')
+    if (options.dryRun === true) {
+      return { pairs: await previewPairs({ tracesPath: traces, config: preferences }), path: pairsPath }
+    }
     const prepared = await preparePairs({
       tracesPath: traces,
-      pairsPath: join(options.output, 'preference_pairs.jsonl'),
+      pairsPath,
       config: preferences,
     })
     const { report } = prepared
@@ -97,10 +114,10 @@ async function pairsOf(
 async function train(
   options: DpoOptions,
   config: DpoConfig,
+  reference: ModelReference,
   { pairs, path }: Pairs,
   { events: told, signal, print }: Session,
 ): Promise<void> {
-  const reference = await resolveModel(options)
   await using sinks = await openSinks(options, { dir: options.output, config, events: told })
   const { events } = sinks
   await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {

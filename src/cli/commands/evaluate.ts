@@ -2,8 +2,9 @@ import { Command, Option } from 'commander'
 import { questionEvaluationSchema } from '../../config/evaluation-questions.ts'
 import { evaluationSchema } from '../../config/evaluation.ts'
 import { ElenchusError } from '../../errors.ts'
-import { evaluateProofs } from '../evaluate-proofs.ts'
-import { evaluateQuestions } from '../evaluate-questions.ts'
+import type { PreparedEvaluation } from '../evaluated-policy.ts'
+import { prepareProofs } from '../evaluate-proofs.ts'
+import { prepareQuestions } from '../evaluate-questions.ts'
 import { addSchemaFlags, refuseForeignFlags } from '../flags.ts'
 import { addGeneratorFlags, type GeneratorOptions } from '../generator.ts'
 import { positiveInteger, share } from '../numbers.ts'
@@ -52,20 +53,22 @@ export function evaluateCommand(): Command {
       '\nExamples:\n  elenchus evaluate --model outputs/dpo/run1/final --data data/processed/prontoqa_test.jsonl \\\n    --output outputs/evaluation/run1\n  elenchus evaluate --task gsm8k-platinum --base-model GAIR/Abel-7B-002 --lora-path checkpoints/abel_ppo_lora \\\n    --data data/gsm8k_platinum.jsonl --output outputs/abel_ppo_platinum_eval.jsonl',
     )
     .action(async (options: EvaluateOptions) => {
-      await withBackendSession(options, async (session) => {
-        const given = { ...options }
-        if (options.platinumOverlay !== undefined && options.task !== 'gsm8k-platinum') {
-          throw new ElenchusError('usage', '--platinum-overlay belongs to --task gsm8k-platinum.')
-        }
-        if (QUESTION_TASKS.includes(options.task)) {
-          const reason = `not a setting of --task ${options.task}`
-          refuseForeignFlags(questionEvaluationSchema, evaluationSchema, given, reason)
-          await evaluateQuestions(options, session)
-        } else {
+      await withBackendSession(options, {
+        prepare: async (): Promise<PreparedEvaluation> => {
+          const given = { ...options }
+          if (options.platinumOverlay !== undefined && options.task !== 'gsm8k-platinum') {
+            throw new ElenchusError('usage', '--platinum-overlay belongs to --task gsm8k-platinum.')
+          }
+          if (QUESTION_TASKS.includes(options.task)) {
+            const reason = `not a setting of --task ${options.task}`
+            refuseForeignFlags(questionEvaluationSchema, evaluationSchema, given, reason)
+            return prepareQuestions(options)
+          }
           const reason = `a setting of --task ${QUESTION_TASKS.join(' and ')} only`
           refuseForeignFlags(evaluationSchema, questionEvaluationSchema, given, reason)
-          await evaluateProofs(options, session)
-        }
+          return prepareProofs(options)
+        },
+        run: ({ evaluate }, session) => evaluate(session),
       })
     })
 }

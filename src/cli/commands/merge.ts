@@ -25,23 +25,28 @@ export function mergeCommand(): Command {
       '\nExample:\n  elenchus merge --model outputs/dpo/run1/final --output outputs/merged',
     )
     .action(async (options: MergeOptions) => {
-      await withBackendSession(options, async ({ events, print }) => {
-        const reference = await resolveModel(options)
-        if (reference.adapter === null) {
-          throw new ElenchusError(
-            'usage',
-            `${reference.base} is no adapter folder: there is nothing to merge.`,
-          )
-        }
-        await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
-          logDirectory: join(options.output, '..', 'logs'),
-          events,
-        })
-        const merged = await backend.saveMerged(await policyOf(backend, reference), options.output)
-        print(`merged model in ${options.output} (fingerprint ${merged.fingerprint})`, {
-          output: options.output,
-          fingerprint: merged.fingerprint,
-        })
+      await withBackendSession(options, {
+        prepare: async () => {
+          const reference = await resolveModel(options)
+          if (reference.adapter === null) {
+            throw new ElenchusError(
+              'usage',
+              `${reference.base} is no adapter folder: there is nothing to merge.`,
+            )
+          }
+          return { reference, plan: null }
+        },
+        run: async ({ reference }, { events, print }) => {
+          await using backend = openTorch(readBackendFlags({ ...options }), reference.base, {
+            logDirectory: join(options.output, '..', 'logs'),
+            events,
+          })
+          const merged = await backend.saveMerged(await policyOf(backend, reference), options.output)
+          print(`merged model in ${options.output} (fingerprint ${merged.fingerprint})`, {
+            output: options.output,
+            fingerprint: merged.fingerprint,
+          })
+        },
       })
     })
 }

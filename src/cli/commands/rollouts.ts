@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { rolloutsSchema } from '../../config/rollouts.ts'
+import { questionLengths, type StageToPlan, USUAL_RANK } from '../../pipelines/plan-stage.ts'
 import { loadQuestions } from '../../pipelines/question-files.ts'
+import { armsOf } from '../../rollouts/arms.ts'
 import { runRollouts } from '../../rollouts/stage.ts'
 import { stageDirectoryOf } from '../../runs/beside.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
-import { addGeneratorFlags, type GeneratorOptions, openGenerator } from '../generator.ts'
+import { addGeneratorFlags, checkGenerator, type GeneratorOptions, openGenerator } from '../generator.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import { renderRollouts } from '../rollout-tables.ts'
 import { withBackendSession } from '../dry-run.ts'
@@ -37,30 +39,44 @@ export function rolloutsCommand(): Command {
       'after',
       '\nExample:\n  elenchus rollouts --base-model GAIR/Abel-7B-002 --lora-path checkpoints/abel_ppo_lora \\\n    --data-path data/gsm8k_train.jsonl --out-path data/abel_regime_w_rollouts.jsonl --n-samples 500 --n-gpus 8',
     )
-    .action(async (options: RolloutsOptions) => {
-      await withBackendSession(options, async ({ events, signal, print }) => {
-        const config = readSchemaFlags(rolloutsSchema, { ...options })
-        const questions = (await loadQuestions([options.dataPath])).slice(0, options.nSamples)
-        const dir = stageDirectoryOf(options.outPath)
-        const flags = { ...(options.nGpus !== undefined && { numGpus: String(options.nGpus) }), ...options }
-        const { backend: opened, policy } = await openGenerator(flags, {
-          logDirectory: join(dir, 'logs'),
-          events,
-          signal,
-        })
-        await using backend = opened
-        const summary = await runRollouts(
-          { backend, events, signal, resume: options.resume ?? false },
-          {
-            dir,
-            path: options.outPath,
-            config,
-            seed: options.seed,
-            questions,
-            policy,
-          },
-        )
-        print(`${renderRollouts(summary)}\n\nrollouts in ${options.outPath}`, summary)
+    .action(async (given: RolloutsOptions) => {
+      const options = { ...(given.nGpus !== undefined && { numGpus: String(given.nGpus) }), ...given }
+      await withBackendSession(options, {
+        prepare: async () => {
+          const config = readSchemaFlags(rolloutsSchema, { ...options })
+          armsOf(config)
+          const questions = (await loadQuestions([options.dataPath])).slice(0, options.nSamples)
+          const { base, adapter } = await checkGenerator(options)
+          const plan: StageToPlan = {
+            command: 'rollouts',
+            model: base,
+            lengths: questionLengths(questions),
+            stage: (planner) =>
+              planner.sample(
+                'rollouts',
+                'questions',
+                questions.length,
+                config.arms,
+                config,
+                adapter === null ? null : USUAL_RANK,
+              ),
+          }
+          return { config, questions, plan }
+        },
+        run: async ({ config, questions }, { events, signal, print }) => {
+          const dir = stageDirectoryOf(options.outPath)
+          const { backend: opened, policy } = await openGenerator(options, {
+            logDirectory: join(dir, 'logs'),
+            events,
+            signal,
+          })
+          await using backend = opened
+          const summary = await runRollouts(
+            { backend, events, signal, resume: options.resume ?? false },
+            { dir, path: options.outPath, config, seed: options.seed, questions, policy },
+          )
+          print(`${renderRollouts(summary)}\n\nrollouts in ${options.outPath}`, summary)
+        },
       })
     })
 }

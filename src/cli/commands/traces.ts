@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { tracesSchema } from '../../config/traces.ts'
+import { problemLengths, type StageToPlan, USUAL_RANK } from '../../pipelines/plan-stage.ts'
 import { loadProblemFiles } from '../../pipelines/problem-files.ts'
 import { annotateProblems } from '../../problems/annotate.ts'
 import { runTraces } from '../../traces/stage.ts'
 import { addSchemaFlags, readSchemaFlags } from '../flags.ts'
-import { addGeneratorFlags, type GeneratorOptions, openGenerator } from '../generator.ts'
+import { addGeneratorFlags, checkGenerator, type GeneratorOptions, openGenerator } from '../generator.ts'
 import { positiveInteger } from '../numbers.ts'
 import { withBackendSession } from '../dry-run.ts'
 import { renderTraceTotals } from '../totals.ts'
@@ -34,21 +35,41 @@ export function tracesCommand(): Command {
       '\nExample:\n  elenchus traces --model outputs/sft/final --data data/processed/prontoqa_train.jsonl \\\n    --output outputs/traces/run1 --num-problems 100 --samples-per-problem 4',
     )
     .action(async (options: TracesOptions) => {
-      await withBackendSession(options, async ({ events, signal, print }) => {
-        const config = readSchemaFlags(tracesSchema, { ...options }, GUIDE_DEFAULTS)
-        const all = annotateProblems(await loadProblemFiles(options.data))
-        const problems = all.slice(0, options.numProblems)
-        const { backend: opened, policy } = await openGenerator(options, {
-          logDirectory: join(options.output, 'logs'),
-          events,
-          signal,
-        })
-        await using backend = opened
-        const summary = await runTraces(
-          { backend, events, signal, resume: options.resume ?? false },
-          { dir: options.output, config, seed: options.seed, problems, policy },
-        )
-        print(renderTraceTotals(summary), summary)
+      await withBackendSession(options, {
+        prepare: async () => {
+          const config = readSchemaFlags(tracesSchema, { ...options }, GUIDE_DEFAULTS)
+          const all = annotateProblems(await loadProblemFiles(options.data))
+          const problems = all.slice(0, options.numProblems)
+          const { base, adapter } = await checkGenerator(options)
+          const plan: StageToPlan = {
+            command: 'traces',
+            model: base,
+            lengths: problemLengths(problems),
+            stage: (planner) =>
+              planner.sample(
+                'traces',
+                'problems',
+                problems.length,
+                config.samples_per_problem,
+                config,
+                adapter === null ? null : USUAL_RANK,
+              ),
+          }
+          return { config, problems, plan }
+        },
+        run: async ({ config, problems }, { events, signal, print }) => {
+          const { backend: opened, policy } = await openGenerator(options, {
+            logDirectory: join(options.output, 'logs'),
+            events,
+            signal,
+          })
+          await using backend = opened
+          const summary = await runTraces(
+            { backend, events, signal, resume: options.resume ?? false },
+            { dir: options.output, config, seed: options.seed, problems, policy },
+          )
+          print(renderTraceTotals(summary), summary)
+        },
       })
     })
 }

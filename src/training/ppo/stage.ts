@@ -55,10 +55,7 @@ export async function runPpo(context: StageContext, input: PpoInput): Promise<Pp
   const stage = input.stage ?? 'ppo'
   const { backend } = context
   requireTraining(backend, stage)
-  refuseUnsound(config, start, stage)
-  if (questions.length === 0) {
-    throw new ElenchusError('record_invalid', `${stage}: there are no questions to train on.`)
-  }
+  checkPpo(config, questions, start.kind, stage)
   return runStage<Untimed<PpoSummary>>(
     context,
     {
@@ -121,15 +118,26 @@ function targetOf(config: PpoConfig, start: PolicyRef): TrainTarget {
   return { kind: 'new-adapter', lora: loraOf(config.lora) }
 }
 
-/** Settings that each make sense alone and not together. */
-function refuseUnsound(config: PpoConfig, start: PolicyRef, stage: string): void {
+/**
+ * Refuses settings that each make sense alone and not together, and to train on nothing.
+ * @throws ElenchusError what {@link runPpo} would refuse.
+ */
+export function checkPpo(
+  config: PpoConfig,
+  questions: readonly unknown[],
+  start: PolicyRef['kind'],
+  stage: string,
+): void {
+  if (questions.length === 0) {
+    throw new ElenchusError('record_invalid', `${stage}: there are no questions to train on.`)
+  }
   const refuse = (message: string): never => {
     throw new ElenchusError('config_invalid', `${stage}: ${message}`)
   }
   if (config.lora === null && config.kl_coef > 0) {
     refuse('kl_coef above 0 needs the frozen start, which training every weight (lora: null) destroys.')
   }
-  if (config.lora === null && start.kind === 'adapter') refuse('lora: null trains a base, not an adapter.')
+  if (config.lora === null && start === 'adapter') refuse('lora: null trains a base, not an adapter.')
   if (config.lora !== null && config.lora.dropout > 0) {
     refuse('dropout makes the first ratio differ from 1; set lora.dropout to 0.')
   }
