@@ -51,6 +51,7 @@ def preference_loss(
         losses = losses + batch.nll_coef * nll
     loss = (pairs.weights * losses).mean()
     margin = batch.beta * (chosen - rejected)
+    gap = (sums - pairs.reference).abs() / pairs.lengths
     metrics = {
         'accuracy': (margin > 0).double().mean(),
         'margin': margin.mean(),
@@ -60,7 +61,7 @@ def preference_loss(
         'rejected_logp': sums[pairs.rejected].mean(),
         'nll': nll.mean(),
         'reference_gap': (sums - pairs.reference).abs().max(),
-        'reference_gap_per_token': ((sums - pairs.reference).abs() / pairs.lengths).mean(),
+        'reference_gap_per_token': (gap[pairs.chosen] + gap[pairs.rejected]).mean() / 2,
     }
     return loss, {name: value.detach() for name, value in metrics.items()}
 

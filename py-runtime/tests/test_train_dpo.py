@@ -214,7 +214,7 @@ def test_metrics_are_what_they_are_called(base: Base) -> None:
         'rejected_logp': sums[rejected].mean(),
         'nll': -(sums / lengths)[chosen].mean(),
         'reference_gap': np.abs(ratio).max(),
-        'reference_gap_per_token': (np.abs(ratio) / lengths).mean(),
+        'reference_gap_per_token': np.mean([(np.abs(ratio) / lengths)[side] for side in (chosen, rejected)]),
     }
     assert metrics == pytest.approx(expected, rel=1e-4)
 

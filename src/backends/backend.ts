@@ -210,7 +210,7 @@ export interface StepResult {
   readonly truncated: number
   /**
    * Of DPO `reference_gap` (largest |log-probability - reference| of a sequence, nats) and `reference_gap_per_token` (mean
-   * over sequences of that per token): the first step fails without them.
+   * over pairs and their sides of that per token): the first step fails without them.
    */
   readonly metrics: Readonly<Record<string, number>>
 }
