@@ -6,16 +6,14 @@ and writes only into the cache, at the same places however often it is repeated.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 
 from . import norms
 from .lean_weights import LeanWeights
-from .wide_logits import wide_logits
+from .wide_logits import wide_logits, widens
 
 
 @dataclass(frozen=True)
@@ -114,21 +112,6 @@ def _scores(query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     if widens(query.device, query.dtype):
         return torch.bmm(query, keys.transpose(1, 2), out_dtype=torch.float32)
     return torch.bmm(query.float(), keys.transpose(1, 2).float())
-
-
-@cache
-def widens(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether products of half precision can be had in fp32: not on every device, nor in every torch."""
-    one = torch.ones(1, 8, 8, dtype=dtype, device=device)
-    try:
-        torch.bmm(one, one, out_dtype=torch.float32)
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, TypeError) as error:
-        if device.type != 'cpu':
-            print(f'warning: keys are copied to fp32 in every step: {error}', file=sys.stderr, flush=True)
-        return False
-    return True
 
 
 def _prompt_scores(query: torch.Tensor, shared: Shared, index: int) -> torch.Tensor:
