@@ -148,7 +148,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'doctor',
     usage: '[options]',
     description:
-      'check Node, Python, torch, GPU, disk and the wire to a real worker; each finding with its fix',
+      'check Node, Python, torch, GPU, disk, the wire to a real worker, and vLLM; each finding with its fix',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   {
