@@ -19,7 +19,7 @@ export async function loadProblems(path: string): Promise<readonly Problem[]> {
       cause,
     })
   }
-  const { problems, issues } = readProblems(text, basename(path, extname(path)))
+  const { problems, issues } = readProblems(text, basename(path, extname(path)), undefined, path)
   const [first] = issues
   if (first !== undefined) {
     const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''

@@ -39,7 +39,7 @@ export async function loadQuestions(
 }
 
 async function loadFile(path: string, name: string): Promise<readonly ArithmeticQuestion[]> {
-  const { questions, issues } = readQuestions(await read(path), name)
+  const { questions, issues } = readQuestions(await read(path), name, path)
   const [first] = issues
   if (first !== undefined) {
     const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''

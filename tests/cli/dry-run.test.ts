@@ -18,6 +18,7 @@ beforeAll(() => {
     adapters: ['adapter'],
   })
   writeFileSync('empty.jsonl', '')
+  writeFileSync('c.yaml', 'pipeline: oak\n')
 })
 afterAll(() => {
   process.chdir(here)
@@ -76,7 +77,13 @@ describe('--dry-run of a stage', () => {
   test.each([
     [`ppo ${MODEL} --data-path q.jsonl --output o --top-p 0.9`, 'usage', /--top-p 0.9/],
     [`ppo ${MODEL} --data-path q.jsonl --output o --lora-dropout 0.1`, 'config_invalid', /dropout/],
-    [`ppo ${MODEL} --data-path empty.jsonl --output o`, 'record_invalid', /empty/],
+    [`ppo ${MODEL} --data-path empty.jsonl --output o`, 'record_invalid', /: empty\.jsonl is empty/],
+    [
+      `sft ${MODEL} --data c.yaml --output o --learning-rate 1 --batch-size 1`,
+      'record_invalid',
+      /: c\.yaml is neither/,
+    ],
+    [`ppo ${MODEL} --data-path c.yaml --output o`, 'record_invalid', /: c\.yaml is neither/],
     [`dpo ${MODEL} --pairs /nope --output o`, 'file_missing', /\/nope/],
     [`dpo ${MODEL} --traces /nope --output o`, 'file_missing', /\/nope/],
     [`dpo ${MODEL} --output o`, 'usage', /either --traces or --pairs/],

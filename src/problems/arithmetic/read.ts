@@ -24,12 +24,12 @@ export interface QuestionFile {
 /**
  * Reads `{question, answer}` rows (JSON or JSON lines) whose answers end with `#### N`: GSM8K, GSM8K
  * Platinum and our own files.
- * @param name what messages call the file, and the start of `question_id` (`<name>-<row from 0>`) where a
- *   row has none.
+ * @param name the start of `question_id` (`<name>-<row from 0>`) where a row has none.
+ * @param called what messages call the file: its path. @default `name`
  * @throws ElenchusError `record_invalid` if the text is no JSON at all.
  */
-export function readQuestions(text: string, name: string): QuestionFile {
-  const { entries, issues: broken } = parseDocument(text, name)
+export function readQuestions(text: string, name: string, called: string = name): QuestionFile {
+  const { entries, issues: broken } = parseDocument(text, called)
   const issues = [...broken]
   const questions: ArithmeticQuestion[] = []
   for (const [index, { position, value }] of entries.entries()) {

@@ -21,6 +21,9 @@ export interface Document {
   readonly issues: readonly ReadIssue[]
 }
 
+const WHAT_IS_READ =
+  'Give a data file: a JSON array, or one JSON object per line (docs/data.md). A configuration (YAML) is run by `elenchus run`.'
+
 /**
  * Takes a data file apart: one JSON value, or one per line.
  *
@@ -29,7 +32,7 @@ export interface Document {
  */
 export function parseDocument(text: string, name: string): Document {
   const trimmed = text.trim()
-  if (trimmed === '') throw new ElenchusError('record_invalid', `${name} is empty.`)
+  if (trimmed === '') throw new ElenchusError('record_invalid', `${name} is empty.`, { hint: WHAT_IS_READ })
   const whole = parseJson(trimmed)
   if (whole.ok) return fromJson(whole.value, name)
   const entries: Entry[] = []
@@ -47,7 +50,9 @@ export function parseDocument(text: string, name: string): Document {
     }
   }
   if (entries.length === 0) {
-    throw new ElenchusError('record_invalid', `${name} is neither JSON nor JSON lines (${whole.message}).`)
+    throw new ElenchusError('record_invalid', `${name} is neither JSON nor JSON lines (${whole.message}).`, {
+      hint: WHAT_IS_READ,
+    })
   }
   return { entries, issues }
 }

@@ -17,13 +17,19 @@ export interface ReadResult {
  * always gives the same names.
  *
  * @param text the whole file.
- * @param name what names and messages call the file, usually its base name without extension.
+ * @param name what names of problems begin with, usually the file's base name without extension.
  * @param format how to read it; by default what {@link detectFormat} finds.
+ * @param called what messages call the file: its path. @default `name`
  * @throws ElenchusError `record_invalid` if the text is neither JSON nor JSON lines, or its format unknown.
  */
-export function readProblems(text: string, name: string, format?: FormatName): ReadResult {
-  const document = parseDocument(text, name)
-  const found = format ?? detectFormat(document, name)
+export function readProblems(
+  text: string,
+  name: string,
+  format?: FormatName,
+  called: string = name,
+): ReadResult {
+  const document = parseDocument(text, called)
+  const found = format ?? detectFormat(document, called)
   const problems: Problem[] = []
   const issues = [...document.issues]
   const places = new Map<string, string>()
