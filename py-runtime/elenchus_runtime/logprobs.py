@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+from weakref import ReferenceType, ref
 
 import torch
 
@@ -27,7 +28,7 @@ class _Logprobs(torch.autograd.Function):
 
     The slope of a token's log-probability by its own hidden state needs nothing from the loss, so it is
     taken while the logits are there, and only scaled in the backward pass. A trained output matrix needs
-    the logits twice: its gradient depends on the loss.
+    the logits twice: its gradient depends on the loss. The last slice, which may be the only one, is kept.
     """
 
     @staticmethod
@@ -44,12 +45,19 @@ class _Logprobs(torch.autograd.Function):
         picked = torch.empty(len(targets), device=hidden.device)
         log_total = torch.empty_like(picked)
         entropies = torch.empty_like(picked) if with_entropies else None
+        powers = torch.empty(0, device=hidden.device)
+        kept: tuple[slice, torch.Tensor, torch.Tensor] | None = None
         for part, logits in _logits(hidden, weight, temperature):
             wanted = targets[part, None]
             picked[part] = logits.gather(1, wanted).squeeze(1)
             largest = logits.amax(dim=1, keepdim=True)
-            weights = logits.sub_(largest) if entropies is None else logits.sub_(largest).clone()
-            total = weights.exp_().sum(dim=1, keepdim=True)
+            logits.sub_(largest)
+            if entropies is None:
+                weights = logits.exp_()
+            else:
+                powers = powers if len(powers) >= len(logits) else torch.empty_like(logits)
+                weights = torch.exp(logits, out=powers[: len(logits)])
+            total = weights.sum(dim=1, keepdim=True)
             log_total[part] = (largest + total.log()).squeeze(1)
             if entropies is not None:
                 # -sum p log p, with log p = shifted - log total
@@ -60,10 +68,13 @@ class _Logprobs(torch.autograd.Function):
                 probabilities = weights.div_(total)
                 probabilities.scatter_add_(1, wanted, torch.full_like(total, -1.0))
                 slopes[part] = (probabilities.to(weight.dtype) @ weight).div_(-temperature)
+            if trained:
+                kept = part, weights, total
         if slopes is not None:
             ctx.save_for_backward(slopes)
         else:
             ctx.save_for_backward(hidden, weight, targets, log_total)
+            ctx.kept = _KeptSlice(kept)
         ctx.temperature = temperature
         if entropies is not None:
             ctx.mark_non_differentiable(entropies)
@@ -78,13 +89,48 @@ class _Logprobs(torch.autograd.Function):
         hidden, weight, targets, log_total = ctx.saved_tensors
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight)
-        for part, logits in _logits(hidden, weight, ctx.temperature):
-            probabilities = logits.sub_(log_total[part, None]).exp_()
+        for part, probabilities in _probabilities(
+            hidden, weight, log_total, ctx.temperature, ctx.kept.take()
+        ):
             probabilities.scatter_add_(1, targets[part, None], torch.full_like(grad[part, None], -1.0))
             slope = probabilities.mul_(grad[part, None] / -ctx.temperature).to(weight.dtype)
             torch.mm(slope, weight, out=grad_hidden[part])
             grad_weight.addmm_(slope.T, hidden[part])
         return grad_hidden if ctx.needs_input_grad[0] else None, grad_weight, None, None, None
+
+
+class _KeptSlice:
+    """Exponentials of a slice and their sums, for the next backward pass; of one forward pass at a time."""
+
+    _latest: ReferenceType[_KeptSlice] | None = None
+
+    def __init__(self, content: tuple[slice, torch.Tensor, torch.Tensor] | None) -> None:
+        before = _KeptSlice._latest and _KeptSlice._latest()
+        if before is not None:
+            before.take()
+        self._content = content
+        _KeptSlice._latest = ref(self)
+
+    def take(self) -> tuple[slice, torch.Tensor, torch.Tensor] | None:
+        content, self._content = self._content, None
+        return content
+
+
+def _probabilities(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    log_total: torch.Tensor,
+    temperature: float,
+    kept: tuple[slice, torch.Tensor, torch.Tensor] | None,
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    rest = len(hidden)
+    memory = None
+    if kept is not None:
+        part, memory, total = kept
+        rest = part.start
+        yield part, memory.div_(total)
+    for part, logits in _logits(hidden[:rest], weight, temperature, memory):
+        yield part, logits.sub_(log_total[part, None]).exp_()
 
 
 def slice_positions(vocabulary: int, device: torch.device) -> int:
@@ -94,14 +140,17 @@ def slice_positions(vocabulary: int, device: torch.device) -> int:
 
 
 def _logits(
-    hidden: torch.Tensor, weight: torch.Tensor, temperature: float
+    hidden: torch.Tensor, weight: torch.Tensor, temperature: float, memory: torch.Tensor | None = None
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     """fp32 logits of some positions after the other, in memory that each slice uses again."""
-    width = min(len(hidden), slice_positions(len(weight), hidden.device))
-    buffer = torch.empty(width, len(weight), dtype=torch.float32, device=hidden.device)
+    number = -(-len(hidden) // slice_positions(len(weight), hidden.device))
+    # All alike, so that the last one, which is kept, is no remnant.
+    width = -(-len(hidden) // max(1, number))
+    if memory is None or len(memory) < width:
+        memory = torch.empty(width, len(weight), dtype=torch.float32, device=hidden.device)
     for start in range(0, len(hidden), max(1, width)):
         part = slice(start, min(start + width, len(hidden)))
-        logits = wide_logits(hidden[part], weight, out=buffer[: part.stop - start])
+        logits = wide_logits(hidden[part], weight, out=memory[: part.stop - start])
         yield part, logits if temperature == 1 else logits.div_(temperature)
 
 

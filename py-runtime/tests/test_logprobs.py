@@ -108,6 +108,50 @@ def test_the_head_is_that_of_double_precision(
     assert torch.equal(logprobs.hidden_logprobs(hidden, weight, targets, 0.7), values)
 
 
+@pytest.mark.parametrize('entropies', [True, False])
+@pytest.mark.parametrize(('slice_elements', 'products'), [(1 << 24, 1), (150, 5)])
+def test_of_a_trained_head_the_last_slice_is_made_once(
+    monkeypatch: pytest.MonkeyPatch, slice_elements: int, products: int, entropies: bool
+) -> None:
+    monkeypatch.setattr(logprobs, 'CPU_SLICE_ELEMENTS', slice_elements)
+    sizes: list[int] = []
+    made = logprobs.wide_logits
+
+    def counted(*args: Any, **kwargs: Any) -> torch.Tensor:
+        sizes.append(len(args[0]))
+        return made(*args, **kwargs)
+
+    monkeypatch.setattr(logprobs, 'wide_logits', counted)
+    source = torch.Generator().manual_seed(0)
+    hidden = torch.randn(9, 8, generator=source).requires_grad_(True)
+    weight = torch.randn(50, 8, generator=source).requires_grad_(True)
+    targets = torch.arange(9)
+
+    def both() -> torch.Tensor:
+        of = logprobs.hidden_logprobs_and_entropies
+        if entropies:
+            return of(hidden, weight, targets, 0.7)[0].sum()
+        return logprobs.hidden_logprobs(hidden, weight, targets, 0.7).sum()
+
+    loss = both()
+    first = torch.autograd.grad(loss, [hidden, weight], retain_graph=True)
+    assert len(sizes) == products
+    # What was kept is used up; then, and where another pass came between, all is made again.
+    again = torch.autograd.grad(loss, [hidden, weight])
+    one, two = both(), both()
+    sizes.clear()
+    late = torch.autograd.grad(one, [hidden, weight])
+    assert sum(sizes) == 9
+    newest = torch.autograd.grad(two, [hidden, weight])
+    for other in (again, late, newest):
+        for mine, its in zip(first, other, strict=True):
+            torch.testing.assert_close(mine, its, atol=1e-6, rtol=1e-5)
+    kept = logprobs._KeptSlice._latest
+    del one, two, loss
+    assert kept is not None
+    assert kept() is None
+
+
 def test_what_stands_in_the_padding_does_not_matter(base: Base) -> None:
     rows = some_rows(base.vocab_size, LENGTHS)
     batch = pad(rows, CPU)
