@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import TEXTS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from test_generate import record_steps, request, run, texts
 from test_lean import FakeGraphs, trained
 
 from elenchus_runtime import decoder, engine_native, lean_decoder
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.completion import Completion
-from elenchus_runtime.lean_decoder import LeanDecoder
+from elenchus_runtime.lean_decoder import Grain, LeanDecoder
 from elenchus_runtime.models import Base
 from elenchus_runtime.protocol import Generate, SegmentRule, StopRule
 
@@ -81,11 +84,40 @@ def test_whatever_the_seeds_and_the_sampling(
 def test_as_on_a_gpu_with_rounded_shapes_and_replayed_steps(
     base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lean_decoder, 'CPU_GRAIN', lean_decoder.Grain(8, 2, 16, all_prompt=True))
+    monkeypatch.setattr(lean_decoder, 'CPU_GRAIN', Grain(8, 2, 16, all_prompt=True))
     monkeypatch.setattr(lean_decoder, 'StepGraphs', FakeGraphs)
     monkeypatch.setattr(lean_decoder, 'MOVED_AT_ONCE', 2)
     for slots in (3, 16, 40):
         assert_same(in_turn(base, request(range(60), engine='native', slots=slots, limit=60, stops=[STOP])))
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    sizes=st.lists(st.integers(1, 11), min_size=1, max_size=6),
+    slots=st.integers(1, 20),
+    limit=st.integers(1, 45),
+    count=st.integers(1, 9),
+    grain=st.sampled_from([None, Grain(8, 2, 16, all_prompt=True), Grain(3, 1, 8, all_prompt=True)]),
+)
+def test_whatever_is_asked(
+    base: Base, sizes: list[int], slots: int, limit: int, count: int, grain: Grain | None
+) -> None:
+    """Groups of any sizes, so that rows of prompts fill and empty in every order."""
+    stop = StopRule(name='counted', pattern='[a-z]+', count=count)
+    spec = request(range(sum(sizes)), engine='native', slots=slots, limit=limit, stops=[stop])
+    prompts = [TEXTS[0][: 10 + 7 * place] for place, size in enumerate(sizes) for _ in range(size)]
+    for item, prompt in zip(spec.requests, prompts, strict=True):
+        item.prompt = prompt
+    with pytest.MonkeyPatch.context() as patch:
+        if grain is not None:
+            patch.setattr(lean_decoder, 'CPU_GRAIN', grain)
+            patch.setattr(lean_decoder, 'StepGraphs', FakeGraphs)
+        assert_same(in_turn(base, spec))
 
 
 def test_prompts_up_to_the_last_position(base: Base) -> None:
