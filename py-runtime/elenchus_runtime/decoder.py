@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import torch
 
 from .forward_decoder import ForwardDecoder
-from .lean_decoder import WIDTH, LeanDecoder
+from .lean_decoder import WIDTH, LeanDecoder, positions_per_slot
 from .lean_weights import read_weights, unknown
 from .models import Base
 from .plan import Plan
 from .prefill import Reading
-from .slot_cache import cache_bytes_per_token
+from .slot_cache import SPAN_STEP, cache_bytes_per_token, round_up
 
 CPU_SLOTS = 256
 ACCELERATOR_SLOTS = 512
@@ -96,7 +96,11 @@ def slot_count(base: Base, model: Any, plan: Plan) -> int:
     if plan.deterministic:
         return plan.slots or DETERMINISTIC_SLOTS
     shape = _shape(model, plan)
-    positions = shape.own + 2 * shape.prompt / shape.width
+    positions = (
+        round_up(shape.whole, SPAN_STEP)
+        if unknown(model)
+        else positions_per_slot(shape.own, shape.prompt, shape.width, base.device)
+    )
     per_slot = cache_bytes_per_token(model.config, base.dtype) * positions
     wanted = plan.slots or (CPU_SLOTS if on_cpu else ACCELERATOR_SLOTS)
     memory = CPU_CACHE_BYTES if on_cpu else int(_free_bytes(base.device) * ACCELERATOR_CACHE_SHARE)

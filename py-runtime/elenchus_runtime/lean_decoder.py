@@ -22,6 +22,14 @@ from .slot_cache import round_up
 WIDTH = 8
 """Slots that share one copy of a prompt; more samples of it get another copy."""
 
+ROOM = 3
+"""Samples of a prompt end one by one, and their row stays until the last has: with lengths that are spread
+like a geometric distribution, twice as many rows as full ones left a quarter of the slots empty.
+"""
+
+PROMPT_STEP = 8
+"""Multiple that the length of the table of prompts is rounded up to."""
+
 MOVED_AT_ONCE = 16
 """Slots whose states are held twice while they move: 32 MiB each for 250 tokens of a 7B model."""
 
@@ -45,7 +53,7 @@ def accelerator_grain(slots: int, prompts: int) -> Grain:
     docs/benchmarks.md. Products work on tiles of 64 rows, so finer slots would save nothing.
     """
     rounded = round_up(max(1, slots // 8), 64)
-    return Grain(slots=rounded, prompts=max(1, -(-prompts // 2)), span=128, all_prompt=True)
+    return Grain(slots=rounded, prompts=max(1, -(-prompts // ROOM)), span=128, all_prompt=True)
 
 
 @dataclass(eq=False)
@@ -86,7 +94,7 @@ class LeanDecoder:
             return torch.zeros(2, layers, rows, heads, length, size, dtype=dtype, device=device)
 
         self._own_states = table(slots, round_up(own, grain.span))
-        self._prompt_states = table(self._rows_most, round_up(prompt, 8))
+        self._prompt_states = table(self._rows_most, round_up(prompt, PROMPT_STEP))
         self.tokens = torch.zeros(slots, dtype=torch.int64, device=device)
         self._own = torch.zeros(slots, dtype=torch.int64, device=device)
         self._offset = torch.zeros(slots, dtype=torch.int64, device=device)
@@ -245,6 +253,12 @@ class LeanDecoder:
         return lean_step(self._weights, inputs, self._deterministic)
 
 
+def positions_per_slot(own: int, prompt: int, width: int, device: torch.device) -> float:
+    """Of the tables, as they are made: a slot's own positions, and its share of the prompts' rows."""
+    span = (CPU_GRAIN if device.type == 'cpu' else accelerator_grain(1, 1)).span
+    return round_up(own, span) + min(1, ROOM / width) * round_up(prompt, PROMPT_STEP)
+
+
 def row_count(slots: int, width: int) -> int:
-    """Rows of the table of prompts: twice what full rows would need, since samples end one by one."""
-    return min(slots, 2 * -(-slots // width))
+    """Rows of the table of prompts: what full rows would need, times `ROOM`."""
+    return min(slots, ROOM * -(-slots // width))

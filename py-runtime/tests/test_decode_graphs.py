@@ -145,10 +145,10 @@ def test_a_refusal_changes_no_completion(
 @pytest.mark.parametrize(
     ('slots', 'prompts', 'expected'),
     [
-        (512, 128, Grain(64, 64, 128, all_prompt=True)),
-        (500, 126, Grain(64, 63, 128, all_prompt=True)),
-        (1024, 256, Grain(128, 128, 128, all_prompt=True)),
-        (40, 10, Grain(64, 5, 128, all_prompt=True)),
+        (512, 192, Grain(64, 64, 128, all_prompt=True)),
+        (500, 189, Grain(64, 63, 128, all_prompt=True)),
+        (1024, 384, Grain(128, 128, 128, all_prompt=True)),
+        (40, 15, Grain(64, 5, 128, all_prompt=True)),
         (1, 1, Grain(64, 1, 128, all_prompt=True)),
         (8, 0, Grain(64, 1, 128, all_prompt=True)),
     ],

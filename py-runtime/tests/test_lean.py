@@ -20,6 +20,7 @@ from elenchus_runtime import canary, decode_graphs, decoder, lean_decoder, lean_
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.decode_graphs import EAGER_RUNS, StepGraphs
 from elenchus_runtime.errors import WorkerError
+from elenchus_runtime.generate import _plan as make_plan
 from elenchus_runtime.generate import generate
 from elenchus_runtime.models import Base, load_base
 from elenchus_runtime.projection import LoraLayer
@@ -339,3 +340,41 @@ def test_an_engine_that_kept_another_adapter_is_caught(
             generate(base, adapters.use('b'), spec, job)
         assert caught.value.code == 'guard_failed'
     assert not job.completions()
+
+
+# How large its tables are
+
+
+@pytest.mark.parametrize(
+    ('slots', 'width', 'rows'), [(512, 8, 192), (512, 2, 512), (100, 8, 39), (3, 8, 3), (1, 1, 1)]
+)
+def test_prompts_have_three_times_the_rows_that_full_ones_need(slots: int, width: int, rows: int) -> None:
+    assert lean_decoder.row_count(slots, width) == rows
+
+
+@pytest.mark.parametrize('limit', [33, 64, 65])
+@pytest.mark.parametrize('samples', [1, 2, 8])
+@pytest.mark.parametrize('forward', [False, True])
+def test_slots_are_as_many_as_have_room_as_their_caches_are_made(
+    base: Base, limit: int, samples: int, forward: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """33 new tokens take 64 places on the CPU."""
+    if forward:
+        monkeypatch.setattr(decoder, 'unknown', lambda model: 'no reason')
+    spec = request(range(96), limit=limit, logprobs=True)
+    for place, item in enumerate(spec.requests):
+        item.prompt = f'Every wumpus is a yumpus. [{place // samples}]'
+    plan, _ = make_plan(base, spec)
+    monkeypatch.setattr(decoder, 'CPU_CACHE_BYTES', 5 << 20)
+    slots = decoder.slot_count(base, base.model, plan)
+    assert 1 < slots < 96
+
+    def taken(count: int) -> int:
+        made = decoder.make_decoder(base, base.model, plan, count)
+        tables = [made._cache._states] if forward else [made._own_states, made._prompt_states]
+        return sum(table.nbytes for table in tables)
+
+    # One row of prompts more than their share, where the last is not full.
+    row = taken(1) - taken(0) if not forward else 0
+    assert taken(slots) <= (5 << 20) + 3 * row
+    assert taken(slots + 1 + 3 * samples) > 5 << 20

@@ -31,6 +31,8 @@ export const RUNTIME = {
   cpuSpan: 32,
   gpuSpan: 128,
   promptWidth: 8,
+  promptRoom: 3,
+  promptStep: 8,
   cpuCacheBytes: 4 * 2 ** 30,
   gpuCacheShare: 0.6,
   packedBytes: 512 * 2 ** 20,
@@ -58,11 +60,9 @@ export interface SamplingLoad {
 export function generationMemory(shape: Shape, device: Device, load: SamplingLoad): Memory {
   const { kind, bytes } = device
   const slots = slotsOf(shape, device, load)
-  const span = kind === 'cpu' ? RUNTIME.cpuSpan : RUNTIME.gpuSpan
-  const shared = load.samples >= 2
-  const own = roundUp(load.newTokens + (shared ? 0 : load.promptTokens), span)
+  const { own, shared } = slotPositions(kind, load)
   const width = Math.min(RUNTIME.promptWidth, load.samples)
-  const rows = shared ? Math.min(slots, 2 * Math.ceil(slots / width)) : 0
+  const rows = shared > 0 ? Math.min(slots, RUNTIME.promptRoom * Math.ceil(slots / width)) : 0
   const prompts = Math.ceil(slots / Math.max(1, load.samples))
   const prefill = Math.min(prompts * load.promptTokens, RUNTIME.prefillTokens)
   const adapter = load.adapterRank === null ? 0 : adapterParameters(shape, load.adapterRank) * 4
@@ -70,9 +70,7 @@ export function generationMemory(shape: Shape, device: Device, load: SamplingLoa
     weights: parameters(shape) * bytes + packedBytes(shape, device, load.adapterRank !== null),
     adapters: adapter,
     // What the samples of a prompt share is held as it was read, too.
-    cache:
-      (slots * own + rows * load.promptTokens + prompts * load.promptTokens) *
-      cacheBytesPerToken(shape, bytes),
+    cache: (slots * own + rows * shared + prompts * load.promptTokens) * cacheBytesPerToken(shape, bytes),
     // The states that the model's own forward keeps, one block at a time, and the hidden states around it.
     activations:
       prefill * (cacheBytesPerToken(shape, bytes) + (3 * shape.intermediate + 4 * shape.hidden) * bytes),
@@ -87,10 +85,24 @@ export function slotsOf(shape: Shape, device: Device, load: SamplingLoad): numbe
   const { kind, bytes, memoryBytes } = device
   const wanted = Math.min(load.sequences, kind === 'cpu' ? RUNTIME.cpuSlots : RUNTIME.gpuSlots)
   const width = Math.min(RUNTIME.promptWidth, load.samples)
-  const positions = load.newTokens + (load.samples >= 2 ? (2 * load.promptTokens) / width : load.promptTokens)
+  const { own, shared } = slotPositions(kind, load)
+  const positions = own + Math.min(1, RUNTIME.promptRoom / width) * shared
   const free = (memoryBytes ?? Number.POSITIVE_INFINITY) - parameters(shape) * bytes - RUNTIME_BYTES[kind]
   const most = kind === 'cpu' ? RUNTIME.cpuCacheBytes : free * RUNTIME.gpuCacheShare
   return Math.max(1, Math.min(wanted, Math.floor(most / (positions * cacheBytesPerToken(shape, bytes)))))
+}
+
+/** Positions of a slot's own, and of a row of the table of prompts: 0 where no samples share one. */
+function slotPositions(
+  kind: Device['kind'],
+  { samples, newTokens, promptTokens }: SamplingLoad,
+): { readonly own: number; readonly shared: number } {
+  const share = samples >= 2
+  const span = kind === 'cpu' ? RUNTIME.cpuSpan : RUNTIME.gpuSpan
+  return {
+    own: roundUp(newTokens + (share ? 0 : promptTokens), span),
+    shared: share ? roundUp(promptTokens, RUNTIME.promptStep) : 0,
+  }
 }
 
 /** Layers that the engine copies to have fewer products: in fp32, if they are small. */

@@ -122,9 +122,19 @@ describe('memory', () => {
         samples,
         adapterRank: null,
       }).cache
-    // 512 slots of 128 own positions each; prompts twice in the table of 128 rows at most, and 64 times as read.
-    expect(cache(8)).toBe((512 * 128 + (128 + 64) * 512) * 131_072)
+    // 512 slots of 128 own positions each; prompts in a table of 3 x 64 rows, and 64 times as read.
+    expect(cache(8)).toBe((512 * 128 + (192 + 64) * 512) * 131_072)
     expect(cache(1)).toBeGreaterThan(2 * cache(8))
+  })
+
+  test('slots are as many as their rounded caches leave room for', () => {
+    const load = { sequences: 2000, promptTokens: 100, newTokens: 129, samples: 8, adapterRank: null }
+    const card = { ...GPU, memoryBytes: 30 * 2 ** 30 }
+    const slots = slotsOf(MISTRAL, card, load)
+    expect(slots).toBeLessThan(512)
+    // 129 new tokens take 256 places; 3/8 of the 104 that a prompt of 100 takes.
+    const free = card.memoryBytes - 2 * parameters(MISTRAL) - 1200 * 2 ** 20
+    expect(slots).toBe(Math.floor((0.6 * free) / ((256 + 39) * 131_072)))
   })
 
   test('logits are fp32 whatever the weights are; their slopes are as precise as the weights', () => {
@@ -166,6 +176,8 @@ test('the constants are those of py-runtime', () => {
   expect(runtime).toContain(`CPU_CACHE_BYTES = ${RUNTIME.cpuCacheBytes / 2 ** 30} << 30\n`)
   expect(runtime).toContain(`ACCELERATOR_CACHE_SHARE = ${RUNTIME.gpuCacheShare}\n`)
   expect(runtime).toContain(`WIDTH = ${RUNTIME.promptWidth}\n`)
+  expect(runtime).toContain(`\nROOM = ${RUNTIME.promptRoom}\n`)
+  expect(runtime).toContain(`PROMPT_STEP = ${RUNTIME.promptStep}\n`)
   expect(runtime).toContain(`PACKED_BYTES = ${RUNTIME.packedBytes / 2 ** 20} << 20\n`)
   expect(runtime).toContain('PREFILL_TOKENS = 16_384\n')
   expect(RUNTIME.prefillTokens).toBe(16_384)
