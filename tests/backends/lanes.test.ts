@@ -155,6 +155,15 @@ describe('lanes that do many side by side', () => {
       expect(Math.abs((chunk?.length ?? 0) - 4000 / count)).toBeLessThanOrEqual(8 * count)
   })
 
+  test('take the steps that docs/scaling.md says', async () => {
+    const steps = async (count: number, sideBySide: number): Promise<number> => {
+      const lanes = lanesOf(count).map(({ takes, slots }) => ({ takes, slots, sideBySide }))
+      return (await simulate(sequences(500, 8, 512, 1), lanes)).time
+    }
+    expect([await steps(4, SLOTS), await steps(8, SLOTS)]).toEqual([713, 511])
+    expect([await steps(4, 1), await steps(8, 1)]).toEqual([3986, 3376])
+  })
+
   test('never get samples of one prompt apart', async () => {
     for (const count of [3, 8]) {
       const { chunks } = await simulate(sequences(53, 8, 512, 7), lanesOf(count))

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import type { PolicyRef, Score, TrainingScore, TrainingSession, Trajectory } from '../../backends/backend.ts'
 import type { StageContext } from '../../backends/context.ts'
 import { scoreAll } from '../../backends/score-all.ts'
-import type { PpoConfig } from '../../config/ppo.ts'
+import { answersEach, type PpoConfig } from '../../config/ppo.ts'
 import { ElenchusError, throwIfCancelled } from '../../errors.ts'
 import type { ArithmeticQuestion } from '../../problems/arithmetic/question.ts'
 import { MetricsWriter } from '../../runs/metrics.ts'
@@ -103,7 +103,7 @@ async function iterate(loop: PpoLoop, state: State): Promise<State> {
   const began = performance.now()
   const iteration = state.iteration + 1
   const questions = Math.min(state.questions + config.batch_size, config.n_samples)
-  const groupSize = config.group_size ?? (config.algorithm === 'ppo' ? 1 : 8)
+  const groupSize = answersEach(config)
   const sampling = { config, groupSize, questions: loop.questions, seed, signal: loop.context.signal }
   const { groups: sampled, tooLong } = await sampleGroups(session, sampling, state.questions, questions)
   warnOfTooLong(loop, tooLong)
