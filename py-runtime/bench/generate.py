@@ -93,7 +93,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--questions', type=int, default=500, help='of --rollouts')
     parser.add_argument('--roofline', action='store_true', help='also on the CPU')
     parser.add_argument('--seed', type=int, default=1)
-    parser.add_argument('--json', action='store_true')
+    # `npm run bench:x --json` keeps the flag to itself, and tells the script so.
+    npm = os.environ.get('npm_config_json') == 'true'  # noqa: SIM112
+    parser.add_argument('--json', action='store_true', default=npm)
     options = parser.parse_args()
     big = options.shape is not None
     options.sequences = options.sequences or ([512] if big else [64, 256])

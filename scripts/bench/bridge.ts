@@ -11,12 +11,15 @@ import { ElenchusError } from '../../src/errors.ts'
 import { WorkerGroup } from '../../src/bridge/group.ts'
 import { choosePython } from '../../src/bridge/launchers/python.ts'
 import { spawnLauncher } from '../../src/bridge/launchers/spawn.ts'
+import { conditions, describeConditions, readFlags } from './conditions.ts'
 
 /**
  * What the wire costs, beside other ways to talk to a process, in one run and in turns:
  *   npm run bench:bridge [-- --json]
  * Round trips of a small request, 64 MB in each direction, and how soon the death of a worker is noticed.
  */
+const flags = readFlags({ json: { type: 'boolean', default: false } })
+const started = conditions('bridge')
 const ROUNDS = 5
 const ROUND_TRIPS = 400
 const WARM_UP = 50
@@ -216,12 +219,18 @@ try {
       both_gb_s: rate(both, 2 * MEGABYTES),
     }
   })
-  const [ours, bare] = rows
-  const ratio = (ours?.p50_us ?? NaN) / (bare?.p50_us ?? NaN)
+  const [ours, ...others] = rows
+  const over = (way: string, other: number): [string, number] => [
+    `round_trip_p50.elenchus_over_${way.replaceAll(' ', '_')}`,
+    (ours?.p50_us ?? NaN) / other,
+  ]
+  const ratios = Object.fromEntries(others.map(({ way, p50_us: other }) => over(way, other)))
+  const ratio = (ours?.p50_us ?? NaN) / (others[0]?.p50_us ?? NaN)
   const slowestDeath = Math.max(...deaths)
-  if (process.argv.includes('--json')) {
-    console.log(JSON.stringify({ ways: rows, p50_ratio_to_bare: ratio, death_noticed_ms: deaths }, null, 2))
+  if (flags.json) {
+    console.log(JSON.stringify({ ...started, ways: rows, ratios, death_noticed_ms: deaths }, null, 2))
   } else {
+    console.log(describeConditions(started))
     console.table(rows)
     console.log(`p50 is ${ratio.toFixed(2)} x that of a bare ZeroMQ echo (target: at most 1.5)`)
     console.log(

@@ -4,45 +4,39 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
-import * as z from 'zod'
+import { conditions, describeConditions, median, readFlags, refuse } from './conditions.ts'
+import {
+  type Event,
+  eventSchema,
+  mediansOf,
+  type Row,
+  rowsOf,
+  type Switch,
+  switchesOf,
+  totalOf,
+} from './stage-times.ts'
 
 /**
  * How much of a pipeline's wall time is not work of a worker, stage by stage; and how long it takes from the last sampled
- * token to the first optimiser step, where the workers stay, beside the start of new ones:
- *   npm run bench:pipeline [-- --config configs/tiny.oak.yaml ...] [--set key=value ...] [--output DIR] [--json]
- * The runs are kept under DIR, if it is given.
+ * token to the first optimiser step of the first configuration's first DPO: with the workers kept, as in a whole run, and
+ * with both stages as commands of their own, each with new workers.
+ *   npm run bench:pipeline [-- --config configs/tiny.oak.yaml ...] [--set key=value ...] [--runs 3] [--output DIR] [--json]
+ * Medians over the runs, which take turns. They are kept under DIR, if it is given.
  */
-const { values } = parseArgs({
-  options: {
-    config: { type: 'string', multiple: true, default: ['configs/tiny.oak.yaml', 'configs/tiny.abel.yaml'] },
-    set: { type: 'string', multiple: true, default: [] },
-    output: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const flags = readFlags({
+  config: { type: 'string', multiple: true, default: ['configs/tiny.oak.yaml', 'configs/tiny.abel.yaml'] },
+  set: { type: 'string', multiple: true, default: [] },
+  runs: { type: 'string', default: '1' },
+  output: { type: 'string' },
+  json: { type: 'boolean', default: false },
 })
+const runs = Number(flags.runs)
+if (!Number.isInteger(runs) || runs < 1) refuse(`--runs ${flags.runs}: a whole number from 1`)
 const root = resolve(import.meta.dirname, '../../..')
 
-const timingSchema = z.object({
-  wall_seconds: z.number(),
-  start_seconds: z.number(),
-  worker_seconds: z.number(),
-  wire_seconds: z.number(),
-  typescript_seconds: z.number(),
-  workers_busy: z.number().nullable(),
-})
-type Timing = z.infer<typeof timingSchema>
-const eventSchema = z.object({
-  type: z.string(),
-  stage: z.string(),
-  done: z.number().optional(),
-  summary: z.unknown().optional(),
-})
-type Event = z.infer<typeof eventSchema> & { readonly at: number }
-
-async function eventsOf(config: string, output: string): Promise<Event[]> {
-  const sets = [`output=${output}`, ...values.set].flatMap((set) => ['--set', set])
-  const args = [join(root, 'dist/cli/main.js'), 'run', resolve(root, config), '--json', ...sets]
+async function eventsOf(config: string, output: string, ...range: readonly string[]): Promise<Event[]> {
+  const sets = [`output=${output}`, ...flags.set].flatMap((set) => ['--set', set])
+  const args = [join(root, 'dist/cli/main.js'), 'run', resolve(root, config), '--json', ...sets, ...range]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   const events: Event[] = []
   let rest = ''
@@ -56,75 +50,94 @@ async function eventsOf(config: string, output: string): Promise<Event[]> {
   return events
 }
 
-interface Row extends Timing {
-  readonly stage: string
-  /** Share of the wall time after start-up that is not work of a worker. */
-  readonly orchestration: number
+/** The same switch between two commands; whatever came before the first stage has then been done again. */
+async function restarted(config: string, output: string, { from, to }: Switch): Promise<number | null> {
+  const sampled = await eventsOf(config, output, '--until', from)
+  const trained = await eventsOf(config, output, '--resume', '--only', to)
+  // What the second command skips is told again, but nothing of it progresses.
+  const found = switchesOf([...sampled, ...trained]).find((each) => each.from === from && each.to === to)
+  return found?.seconds ?? null
 }
 
-function rowOf(stage: string, timing: Timing): Row {
-  const after = timing.wall_seconds - timing.start_seconds
-  return { stage, ...timing, orchestration: 1 - timing.worker_seconds / after }
+interface Measured {
+  readonly rows: readonly Row[]
+  readonly switches: readonly Switch[]
 }
 
-function rowsOf(events: readonly Event[]): Row[] {
-  return events.flatMap(({ type, stage, summary }) => {
-    if (type !== 'stage_finished') return []
-    const parsed = z.object({ timing: timingSchema }).safeParse(summary)
-    return parsed.success ? [rowOf(stage, parsed.data.timing)] : []
-  })
-}
-
-/** A stage within a stage, as the coherence samples of an evaluation, counts once: in the outer one. */
-function totalOf(rows: readonly Row[]): Row {
-  const outer = rows.filter(({ stage }) => !rows.some((other) => stage.startsWith(`${other.stage}/`)))
-  const sum = (of: (row: Row) => number): number => outer.reduce((total, row) => total + of(row), 0)
-  const busy = sum((row) => row.worker_seconds * (row.workers_busy ?? 0))
-  return rowOf('all stages', {
-    wall_seconds: sum((row) => row.wall_seconds),
-    start_seconds: sum((row) => row.start_seconds),
-    worker_seconds: sum((row) => row.worker_seconds),
-    wire_seconds: sum((row) => row.wire_seconds),
-    typescript_seconds: sum((row) => row.typescript_seconds),
-    workers_busy: busy / sum((row) => row.worker_seconds),
-  })
-}
-
-/** Seconds from the last sample that a stage reported to the first optimiser step of the next, reference scoring left out. */
-function switches(events: readonly Event[]): { readonly stage: string; readonly seconds: number }[] {
-  const found: { stage: string; seconds: number }[] = []
-  for (const stage of new Set(events.map((event) => event.stage))) {
-    if (!stage.endsWith('dpo')) continue
-    const first = events.find((event) => event.stage === stage && event.type === 'progress')
-    const before = events.filter(
-      ({ at, type }) => type === 'progress' && first !== undefined && at < first.at,
-    )
-    const lastSample = before.findLast((event) => event.stage !== stage)
-    const finished = events.find((event) => event.stage === stage && event.type === 'stage_finished')
-    const reference = z.object({ reference_seconds: z.number() }).safeParse(finished?.summary)
-    if (first === undefined || lastSample === undefined || !reference.success) continue
-    found.push({ stage, seconds: first.at - lastSample.at - reference.data.reference_seconds })
-  }
-  return found
-}
-
+const started = conditions('pipeline')
 const folder =
-  values.output === undefined
+  flags.output === undefined
     ? await mkdtemp(join(tmpdir(), 'elenchus-pipeline-'))
-    : resolve(root, values.output)
-const reports: object[] = []
+    : resolve(root, flags.output)
+const measured = new Map<string, Measured[]>(flags.config.map((config) => [config, []]))
+const [kept, anew]: [number[], number[]] = [[], []]
+let between: Switch | undefined
 try {
-  for (const [index, config] of values.config.entries()) {
-    const events = await eventsOf(config, join(folder, `${index}-${basename(config, '.yaml')}`))
-    const rows = rowsOf(events)
-    const total = totalOf(rows)
-    const report = { config, stages: rows, total, switches: switches(events) }
-    reports.push(report)
-    if (values.json) continue
+  for (let run = 0; run < runs; run++) {
+    for (const [index, config] of flags.config.entries()) {
+      const output = join(folder, `${index}-${basename(config, '.yaml')}-${run}`)
+      const events = await eventsOf(config, output)
+      const switches = switchesOf(events)
+      const rows = rowsOf(events)
+      measured.get(config)?.push({ rows: [...rows, totalOf(rows)], switches })
+      const [first] = switches
+      if (index > 0 || first === undefined) continue
+      between = first
+      const seconds = await restarted(config, `${output}-restarted`, first)
+      if (seconds === null) continue
+      kept.push(first.seconds)
+      anew.push(seconds)
+    }
+  }
+  report()
+} finally {
+  if (flags.output === undefined) await rm(folder, { recursive: true, force: true })
+}
+
+function report(): void {
+  const pipelines = [...measured].map(([config, all]) => {
+    const [{ switches } = { switches: [] }] = all
+    return {
+      config,
+      stages: mediansOf(all.map(({ rows }) => rows)),
+      switches: switches.map(({ from, to }, place) => {
+        const seconds = all.flatMap((run) => run.switches[place]?.seconds ?? [])
+        return { from, to, seconds: median(seconds) }
+      }),
+    }
+  })
+  const shares = pipelines.map(({ config, stages }): [string, number] => [
+    `orchestration.${basename(config, '.yaml').replace(/^tiny\./, '')}`,
+    stages.at(-1)?.orchestration ?? NaN,
+  ])
+  const stageSwitch =
+    between === undefined || kept.length === 0
+      ? null
+      : {
+          from: between.from,
+          to: between.to,
+          persistent_seconds: median(kept),
+          restart_seconds: median(anew),
+        }
+  const ratios = {
+    // Of the wall time after start-up, the share in which no worker served.
+    ...Object.fromEntries(shares),
+    ...(stageSwitch !== null && {
+      'stage_switch.persistent_over_restart': stageSwitch.persistent_seconds / stageSwitch.restart_seconds,
+    }),
+  }
+  if (flags.json) {
+    console.log(JSON.stringify({ ...started, runs, ratios, stage_switch: stageSwitch, pipelines }, null, 2))
+    return
+  }
+  console.log(
+    `${describeConditions(started)}; ${runs === 1 ? 'one run' : `medians of ${runs} runs`}, seconds`,
+  )
+  for (const { config, stages, switches } of pipelines) {
     const seconds = (value: number): string => value.toFixed(2)
     console.log(config)
     console.table(
-      [...rows, total].map((row) => ({
+      stages.map((row) => ({
         stage: row.stage,
         wall: seconds(row.wall_seconds),
         start: seconds(row.start_seconds),
@@ -135,14 +148,16 @@ try {
         'not worker %': (100 * row.orchestration).toFixed(1),
       })),
     )
-    for (const { stage, seconds: took } of report.switches) {
+    for (const { from, to, seconds: took } of switches) {
       console.log(
-        `${stage}: ${took.toFixed(2)} s from the last sample to the end of the first step, reference scoring left out`,
+        `${took.toFixed(2)} s from the last sample of ${from} to the end of the first step of ${to}, reference scoring left out`,
       )
     }
-    console.log(`starting the workers anew takes ${total.start_seconds.toFixed(2)} s`)
   }
-  if (values.json) console.log(JSON.stringify({ pipelines: reports }, null, 2))
-} finally {
-  if (values.output === undefined) await rm(folder, { recursive: true, force: true })
+  if (stageSwitch !== null) {
+    const { from, to, persistent_seconds: short, restart_seconds: long } = stageSwitch
+    console.log(
+      `${from} to ${to}: ${short.toFixed(2)} s with the workers kept, ${long.toFixed(2)} s as two commands; ratio ${(short / long).toFixed(3)}`,
+    )
+  }
 }

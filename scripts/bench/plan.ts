@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import type { TrainBatch, TrainingSession, Trajectory } from '../../src/backends/backend.ts'
 import { createTorchBackend, type TorchBackend } from '../../src/backends/torch/torch.ts'
 import { spawnLauncher } from '../../src/bridge/launchers/spawn.ts'
@@ -13,11 +12,12 @@ import {
   type Memory,
 } from '../../src/plan/memory.ts'
 import { parameters, shapeOfConfig, type Shape } from '../../src/plan/shape.ts'
+import { chosen, conditions, readFlags, refuse } from './conditions.ts'
 
 /**
  * `elenchus plan` against what is true: the estimated peak of each kind of stage beside the peak resident size of a
  * fresh worker that does a step of it, on the CPU in fp32, for the models of the other benches.
- *   npm run bench:plan [-- --json] [-- --models 10m 30m] [-- --stages sampling dpo]
+ *   npm run bench:plan [-- --json] [-- --models 10m,30m] [-- --stages dpo]
  */
 const MODELS = {
   '10m': {
@@ -280,13 +280,18 @@ async function makeModel(name: keyof typeof MODELS, folder: string): Promise<str
   return path
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    models: { type: 'string', default: Object.keys(MODELS).join(',') },
-    stages: { type: 'string', default: '' },
-  },
+const flags = readFlags({
+  json: { type: 'boolean', default: false },
+  models: { type: 'string' },
+  stages: { type: 'string', default: '' },
 })
+const models = chosen('models', flags.models, ['10m', '30m'] satisfies (keyof typeof MODELS)[])
+const stages = STAGES.filter(({ name }) => name.toLowerCase().includes(flags.stages.toLowerCase()))
+if (stages.length === 0) {
+  refuse(
+    `--stages ${flags.stages}: a part of the name of ${STAGES.map(({ name }) => `"${name}"`).join(', ')}`,
+  )
+}
 Object.assign(process.env, ALLOCATOR)
 const folder = await mkdtemp(join(tmpdir(), 'elenchus-plan-'))
 const mib = (bytes: number): number => Math.round(bytes / 2 ** 20)
@@ -301,15 +306,11 @@ try {
     readonly ratio_above_baseline: number
     readonly terms_mib: Readonly<Record<string, number>>
   }[] = []
-  const wanted = values.models.split(',')
-  for (const name of (Object.keys(MODELS) as (keyof typeof MODELS)[]).filter((each) =>
-    wanted.includes(each),
-  )) {
+  for (const name of models) {
     const path = await makeModel(name, folder)
     const shape = shapeOfConfig(JSON.parse(await readFile(join(path, 'config.json'), 'utf8')))
     if (shape === null) throw new Error('the model made on the spot has no shape')
-    for (const { name: stage, estimate, work } of STAGES) {
-      if (!stage.toLowerCase().includes(values.stages.toLowerCase())) continue
+    for (const { name: stage, estimate, work } of stages) {
       process.stderr.write(`${name}: ${stage}\n`)
       await using backend = fresh(path, folder)
       await backend.info()
@@ -330,7 +331,7 @@ try {
       })
     }
   }
-  if (values.json) {
+  if (flags.json) {
     const ratios = Object.fromEntries(
       rows.flatMap(({ model, stage, ratio, ratio_above_baseline: above }) => {
         const name = `${model}.${stage.split(',')[0]}`
@@ -340,7 +341,7 @@ try {
         ]
       }),
     )
-    process.stdout.write(`${JSON.stringify({ bench: 'plan', rows, ratios }, undefined, 2)}\n`)
+    process.stdout.write(`${JSON.stringify({ ...conditions('plan'), rows, ratios }, undefined, 2)}\n`)
   } else {
     for (const {
       model,

@@ -143,7 +143,9 @@ def options(description: str) -> argparse.ArgumentParser:
         '--batch-sizes', type=int, nargs='+', help='tried by the other side; the fastest is kept'
     )
     parser.add_argument('--ours-only', action='store_true', help='measure without the other side')
-    parser.add_argument('--json', action='store_true')
+    # `npm run bench:x --json` keeps the flag to itself, and tells the script so.
+    npm = os.environ.get('npm_config_json') == 'true'  # noqa: SIM112
+    parser.add_argument('--json', action='store_true', default=npm)
     return parser
 
 
