@@ -82,6 +82,7 @@ export function plannedPairs(pairs: readonly PreferencePair[]): PlannedPairs {
   }
   const sizes = Array.from(completions.values(), ({ size }) => size)
   return {
+    questions: sizes.length,
     pairs: pairs.length,
     completions: sizes.reduce((sum, size) => sum + size, 0),
     completionsOfOne: Math.max(0, ...sizes),

@@ -117,6 +117,7 @@ function pairsAmong(completions: number): number {
 
 /** What DPO trains on. */
 export interface PlannedPairs {
+  readonly questions: number
   readonly pairs: number
   /** Distinct ones: each is scored once. */
   readonly completions: number
@@ -130,6 +131,7 @@ export interface PlannedPairs {
 function mostPairs(questions: number, completions: number, pairsEach: number): PlannedPairs {
   const ofOne = Math.min(completions, 2 * pairsEach)
   return {
+    questions,
     pairs: questions * pairsEach,
     completions: questions * ofOne,
     completionsOfOne: ofOne,
@@ -219,6 +221,23 @@ export function planner({ shape, speed, devices, lengths, sharded = false, ...pl
     }
   }
 
+  /** What a step of so many pairs reads: questions, the tokens of each, and completions that share a prompt. */
+  function stepOf(given: PlannedPairs, batch: number, batching: DpoConfig['batching']) {
+    const of = (questions: number, perPrompt: number) => ({
+      questions,
+      perPrompt,
+      each: lengths.prompt + perPrompt * lengths.completion,
+    })
+    // Pairs of a question seldom meet: each is read with two completions of its own.
+    const apart = of(batch, 2)
+    if (batching === 'pairs') return apart
+    const pairsEach = given.pairs / Math.max(1, given.questions)
+    // Where a step's pairs are not those of whole questions, one is torn at either end.
+    const torn = batch % pairsEach === 0 ? 0 : 1
+    const together = of(batch / pairsEach + torn, given.completions / Math.max(1, given.questions))
+    return together.questions * together.each < apart.questions * apart.each ? together : apart
+  }
+
   return {
     sample(
       stage: string,
@@ -274,15 +293,14 @@ export function planner({ shape, speed, devices, lengths, sharded = false, ...pl
       const steps = stepsOver(given.pairs, batch, config)
       const known = given.known || config.max_steps !== undefined
       const work = `${known ? '' : 'at most '}${count(steps)} steps of ${batch} pairs`
-      // A pair has two completions; with several pairs of a question they are shared, which is not counted on.
-      const perPair = lengths.prompt + 2 * lengths.completion
+      const { questions, each, perPrompt } = stepOf(given, batch, config.batching)
       // A question's pairs are never on two ranks.
-      const ofOne = Math.min(given.completionsOfOne, 2 * batch)
+      const ofOne = lengths.prompt + Math.min(given.completionsOfOne, 2 * batch) * lengths.completion
       const load = {
-        batchTokens: Math.max(share(batch) * perPair, lengths.prompt + ofOne * lengths.completion),
-        tokens: steps * batch * perPair,
+        batchTokens: Math.max(share(questions) * each, ofOne),
+        tokens: steps * questions * each,
         scored: given.completions * lengths.completion,
-        perPrompt: 2,
+        perPrompt,
       }
       return { stage, work, ...training(config, config.lora, load) }
     },

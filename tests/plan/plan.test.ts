@@ -238,6 +238,21 @@ describe('a plan', () => {
     expect((eight?.seconds ?? 0) * 8).toBeCloseTo(one?.seconds ?? 0)
   })
 
+  test('a step of DPO reads each completion of its questions once, or with batching: pairs two for each pair', async () => {
+    const seconds = async (...sets: string[]) =>
+      (await plan('abel', 'backend.gpus=[0]', ...sets)).stages.find(({ stage }) => stage === 'dpo')?.seconds
+    const [questions, pairs] = [await seconds(), await seconds('dpo.batching=pairs')]
+    // 4 N to train, 2 N to score 8 completions of 200 tokens each; prompts of 110.
+    const scored = 2 * 8 * 200
+    const read = 4 * (110 + 8 * 200)
+    expect((questions ?? 0) / (pairs ?? 1)).toBeCloseTo((scored + read) / (scored + 4 * 16 * (110 + 2 * 200)))
+    // 24 pairs are one question and a half: one is torn.
+    const torn = await seconds('dpo.batch_size=3')
+    expect((torn ?? 0) / (pairs ?? 1)).toBeCloseTo(
+      (scored + (334 / 500) * 2.5 * read) / (scored + 4 * 16 * (110 + 2 * 200)),
+    )
+  })
+
   test('steps of demonstrations are those that SFT takes', async () => {
     // 1,500 are assumed without the files; the last batch of an epoch is smaller.
     const steps = totalSteps(1500, 28, { num_epochs: 1.5 })
