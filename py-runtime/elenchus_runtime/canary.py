@@ -26,8 +26,13 @@ from .score import score_rows
 from .wide_logits import wide_logits
 
 TOLERANCE = {torch.float32: 1e-3}
-COARSE_TOLERANCE = 0.1
-"""Of half precision, where the two sides round differently."""
+COARSE_TOLERANCE = 0.06
+"""Of half precision, where the two sides round differently: by 0.018 nat in the mean over random models with
+wide logits, 0.022 at most over 16 tokens. An adapter of rank 16 that is 30 steps of SFT at 2e-4 old is off by
+0.2 in the mean and 0.14 in its nearest completion, 10 steps by 0.07 and 0.04: so what is a few steps old is
+not seen, what is a stage or an iteration old is. All on a CPU (`tests/test_half_precision.py`); no GPU's
+rounding has been measured.
+"""
 WORST = 10
 """How much further one token alone may be off: it would drown in the mean of a long completion. Rounding put
 the worst of 1,400 tokens at 8 times the mean, in fp32 and in bf16.

@@ -15,7 +15,9 @@ from jobs import RecordingJob
 from test_generate import request, run, scored
 from training import ROWS, begin, dpo_batch, dpo_blobs, sft_batch, take
 
+from elenchus_runtime import canary, decoder, lean_weights
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.generate import generate
 from elenchus_runtime.models import Base, load_base
 from elenchus_runtime.protocol import Batch, ModelLoad, PpoBatch, unpack_ragged
@@ -91,6 +93,37 @@ def test_the_canary_knows_another_adapter_in_half_precision(folders: dict[str, P
             base, adapters.use(policy), request(range(6), policy=policy, engine='native'), RecordingJob()
         )
         assert base.watch.due <= 0
+
+
+@pytest.mark.parametrize('family', ['llama', 'qwen3'])
+def test_the_canary_catches_an_adapter_that_is_30_steps_old(
+    folders: dict[str, Path], family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the size that the guide trains with, by the session's own steps. Rounding alone stays below a half
+    of what is tolerated, the old adapter comes to twice that.
+    """
+    base = load(folders[family], 'bfloat16')
+    adapters = Adapters(base)
+    for name in ('old', 'a'):
+        adapters.create(lora(name, rank=16, alpha=32.0))
+    session = begin(base, adapters, 'a', algorithm='sft')
+    for step in range(1, 31):
+        take(session, step, sft_batch(), rate=2e-4)
+    spec = request(range(6), policy='a', engine='native')
+    for given, tolerance in (('a', canary.COARSE_TOLERANCE / 2), ('old', 2 * canary.COARSE_TOLERANCE)):
+        weights = lean_weights.read_weights(adapters.use(given))
+        monkeypatch.setattr(decoder, 'read_weights', lambda model, weights=weights: weights)
+        monkeypatch.setattr(canary, 'COARSE_TOLERANCE', tolerance)
+        base.watch.forget()
+        job = RecordingJob()
+        if given == 'a':
+            generate(base, adapters.use('a'), spec, job)
+            assert base.watch.due <= 0
+            continue
+        with pytest.raises(WorkerError) as caught:
+            generate(base, adapters.use('a'), spec, job)
+        assert caught.value.code == 'guard_failed'
+        assert not job.completions()
 
 
 def own_scores(session: Session, base: Base, blobs: dict[str, np.ndarray]) -> list[np.ndarray]:
