@@ -175,6 +175,11 @@ def _pick_dtype(wanted: str, device: torch.device) -> torch.dtype | str:
     return torch.float32 if wanted == 'float32' else torch.bfloat16
 
 
+def _placement(device: torch.device) -> dict[str, torch.device] | None:
+    """Straight onto an accelerator, tensor by tensor: each rank would hold the whole model in host memory."""
+    return None if device.type == 'cpu' else {'': device}
+
+
 def load_base(settings: ModelLoad, device: torch.device) -> Base:
     """Loads a causal LM and its tokenizer. Raises `model_load_failed` with the reason."""
     started = time.monotonic()
@@ -190,7 +195,11 @@ def load_base(settings: ModelLoad, device: torch.device) -> Base:
             max_positions = min(max_positions, int(config.sliding_window))
             config.sliding_window = None
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, dtype=_pick_dtype(settings.dtype, device), trust_remote_code=trust
+            folder,
+            config=config,
+            dtype=_pick_dtype(settings.dtype, device),
+            trust_remote_code=trust,
+            device_map=_placement(device),
         )
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
     except WorkerError:

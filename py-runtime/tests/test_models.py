@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from conftest import lora
 from training import assert_same, begin, sft_batch, take
 from transformers import AutoModelForCausalLM
 
+from elenchus_runtime import files, models
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.files import atomic_folder, file_sha256, weights_fingerprint
@@ -167,3 +170,44 @@ def test_a_disk_that_refuses_is_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(WorkerError) as caught, atomic_folder(tmp_path / 'file' / 'folder'):
         pass
     assert caught.value.code == 'io_failed'
+
+
+def test_a_model_goes_straight_to_an_accelerator(
+    base: Base, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is loaded that way is a plain model, without anything of accelerate's around it."""
+    gpu = torch.device('cuda', 1)
+    assert models._placement(gpu) == {'': gpu}
+    assert models._placement(CPU) is None
+    given: list[object] = []
+    true = AutoModelForCausalLM.from_pretrained
+
+    def noting(*args: object, **settings: object) -> object:
+        given.append(settings['device_map'])
+        return true(*args, **settings)
+
+    monkeypatch.setattr(models.AutoModelForCausalLM, 'from_pretrained', noting)
+    monkeypatch.setattr(models, '_placement', lambda device: {'': device})
+    placed = load_base(ModelLoad(model=str(tiny_folder)), CPU)
+    assert given == [{'': CPU}]
+    assert_same(dict(placed.model.state_dict()), dict(base.model.state_dict()), atol=0, rtol=0)
+    assert placed.num_parameters == base.num_parameters
+    assert not any(hasattr(part, '_hf_hook') for part in placed.model.modules())
+    assert placed.model.lm_head.weight is placed.model.model.embed_tokens.weight
+
+
+def test_files_are_hashed_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits until another is being hashed too; the listing stays in order."""
+    for name in 'abcd':
+        (tmp_path / f'{name}.safetensors').write_text(name)
+    plain = weights_fingerprint(tmp_path)
+    together = threading.Barrier(4, timeout=20)
+
+    def meeting(path: Path) -> str:
+        together.wait()
+        return file_sha256(path)
+
+    monkeypatch.setattr(files, 'file_sha256', meeting)
+    assert weights_fingerprint(tmp_path) == plain
+    listing = ''.join(f'{path.name} {file_sha256(path)}\n' for path in sorted(tmp_path.glob('*.safetensors')))
+    assert plain == hashlib.sha256(listing.encode()).hexdigest()
