@@ -42,8 +42,10 @@ def family(request: pytest.FixtureRequest, folders: dict[str, Path]) -> Base:
 def trained(adapters: Adapters, name: str, **changes: object) -> str:
     """An adapter that changes what the model says."""
     adapters.create(lora(name, **changes))
+    # One for all of them: with one each, layers of the same shape would have the same adapter.
+    source = torch.Generator().manual_seed(ord(name))
     for parameter in adapters.train(name).values():
-        torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(ord(name)))
+        torch.nn.init.normal_(parameter, std=0.1, generator=source)
     return name
 
 
@@ -69,6 +71,18 @@ def test_every_family_with_and_without_adapter_packed_or_not(
     if policy is not None:
         trained(adapters, policy)
     assert_true(family, adapters, policy=policy, temperature=temperature, engine='native', slots=17)
+
+
+@pytest.mark.parametrize(
+    'target', ['all-linear', ['q_proj', 'v_proj', 'up_proj'], ['k_proj'], ['o_proj', 'down_proj']], ids=str
+)
+def test_adapters_on_some_of_the_layers_that_share_an_input(
+    base: Base, target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lean_weights, 'PACKED_BYTES', 0)
+    adapters = Adapters(base)
+    trained(adapters, 'a', target_modules=target)
+    assert_true(base, adapters, policy='a', engine='native', slots=17)
 
 
 def test_nothing_is_copied_from_a_model_that_is_not_packed(
