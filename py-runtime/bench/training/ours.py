@@ -73,7 +73,7 @@ def main() -> None:
     policy = POLICY if lora else None
     rows = completion_rows(work.prompts(), work.rows(), work.completions(), base.vocab_size)
     budget = spec['micro_batch_tokens']
-    reference = score_rows(base, adapters.use(None), rows, 1.0, budget, RecordingJob())
+    reference = score_rows(base, adapters.evaluate(None), rows, 1.0, budget, RecordingJob())
     if lora:
         adapters.create(
             AdapterCreate(name=POLICY, rank=16, alpha=32.0, dropout=0.0, target_modules='all-linear', seed=0)
