@@ -18,7 +18,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   report: ['evaluation', 'logic'],
   // files, processes, sockets
   runs: [],
-  backends: ['bridge', 'runs'],
+  backends: ['bridge', 'plan', 'runs'],
   bridge: ['runs'],
   // for people who write backends of their own
   testing: ['backends'],

@@ -44,3 +44,14 @@ def test_our_side_can_be_measured_alone() -> None:
     document = bench('dpo.py', '--ours-only')
     assert 'ratios' not in document
     assert document['cases']['lora']['sides']['ours']['tokens'] == OURS
+    assert document['command'].startswith('npm run bench:dpo -- --json --shape toy')
+    assert document['date'].endswith('+00:00')
+    assert document['versions'].keys() == {'torch', 'transformers', 'peft', 'trl'}
+
+
+def test_what_is_read_twice_is_no_work() -> None:
+    """DPO over several micro-batches has a pass without gradient before the one with it."""
+    one = bench('dpo.py', '--ours-only')['cases']['lora']['sides']['ours']
+    many = bench('dpo.py', '--ours-only', '--micro-batch-tokens', '20')['cases']['lora']['sides']['ours']
+    assert many['tokens'] > 1.9 * one['tokens']
+    assert many['flops'] == one['flops']

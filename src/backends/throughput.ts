@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { BackendUsage, WorkUsage } from './backend.ts'
-import { peakOf } from './peaks.ts'
+import { peakOf } from '../plan/peaks.ts'
 
 /** Of one kind of work in a stage. */
 const rateSchema = z.object({

@@ -1,3 +1,4 @@
+import { peakOf } from './peaks.ts'
 import { embeddings, parameters, type Shape } from './shape.ts'
 
 /** What a device does per second. */
@@ -12,13 +13,19 @@ export interface Speed {
 
 const GIB = 2 ** 30
 
-/** Dense bf16 rates of the data sheets; the CPU's is one thread of a common server. */
+function gpu(of: Omit<Speed, 'flops'>): Speed {
+  const flops = peakOf(of.name, 'bfloat16')
+  if (flops === null) throw new RangeError(`There is no peak of ${of.name}.`)
+  return { ...of, flops }
+}
+
+/** Bandwidth and memory of the data sheets; the CPU is one thread of a common server. */
 export const SPEEDS: Readonly<Record<string, Speed>> = {
-  h200: { name: 'H200', flops: 989e12, bandwidth: 4.8e12, memoryBytes: 141e9 },
-  h100: { name: 'H100', flops: 989e12, bandwidth: 3.35e12, memoryBytes: 80 * GIB },
-  a100: { name: 'A100', flops: 312e12, bandwidth: 2.0e12, memoryBytes: 80 * GIB },
-  l40s: { name: 'L40S', flops: 362e12, bandwidth: 0.864e12, memoryBytes: 48e9 },
-  rtx4090: { name: 'RTX 4090', flops: 165e12, bandwidth: 1.0e12, memoryBytes: 24e9 },
+  h200: gpu({ name: 'H200', bandwidth: 4.8e12, memoryBytes: 141e9 }),
+  h100: gpu({ name: 'H100', bandwidth: 3.35e12, memoryBytes: 80 * GIB }),
+  a100: gpu({ name: 'A100', bandwidth: 2.0e12, memoryBytes: 80 * GIB }),
+  l40s: gpu({ name: 'L40S', bandwidth: 0.864e12, memoryBytes: 48e9 }),
+  rtx4090: gpu({ name: 'RTX 4090', bandwidth: 1.0e12, memoryBytes: 24e9 }),
   cpu: { name: 'CPU, one thread', flops: 40e9, bandwidth: 10e9, memoryBytes: null },
 }
 

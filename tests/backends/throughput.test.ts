@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { BackendUsage, WorkUsage } from '../../src/backends/backend.ts'
-import { peakOf } from '../../src/backends/peaks.ts'
+import { peakOf } from '../../src/plan/peaks.ts'
 import { throughputIn, throughputOf } from '../../src/backends/throughput.ts'
 import { WorkDone } from '../../src/bridge/work-done.ts'
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jobs import RecordingJob
 from safetensors.torch import save_file
-from shapes import Work, flops, make_model, make_tokenizer, plain_name, scatter_lora, text
+from shapes import Work, make_model, make_tokenizer, plain_name, scatter_lora, text
 from sides import answer
 
 from elenchus_runtime import train_dpo, train_ppo
@@ -36,6 +36,7 @@ from elenchus_runtime.rows import completion_rows
 from elenchus_runtime.score import score_rows
 from elenchus_runtime.session import Session
 from elenchus_runtime.sharing import cannot_share
+from elenchus_runtime.work import ADAPTER, ALL_WEIGHTS
 
 POLICY = 'p'
 
@@ -127,7 +128,10 @@ def main() -> None:
         session.step(
             TrainStep(session='s', step=number, learning_rate=1e-6, batch=batch), blobs, RecordingJob()
         )
-        return facts | {'flops': flops(base.model, facts['tokens'], sum(r.num_targets for r in rows), lora)}
+        # As the worker counts: what is read again, without gradient or after a checkpoint, is no work.
+        targets = sum(row.num_targets for row in rows)
+        passes = ADAPTER if lora else ALL_WEIGHTS
+        return facts | {'flops': base.sizes.flop(base.tokens_read(rows), targets, passes)}
 
     def gradient(path: str) -> None:
         parameters = adapters.train(policy)

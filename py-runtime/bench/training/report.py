@@ -7,6 +7,9 @@ import json
 import platform
 import sys
 import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
 from typing import Any
 
 import torch
@@ -27,8 +30,10 @@ def compare(
     weights = [args.weights] if args.weights else ['lora'] if cuda else ['lora', 'full']
     document: dict[str, Any] = {
         'bench': algorithm,
+        'date': datetime.now(UTC).isoformat(timespec='seconds'),
+        'command': ' '.join([f'npm run bench:{algorithm} --', *sys.argv[1:]]),
         'device': torch.cuda.get_device_name() if cuda else platform.machine(),
-        'torch': torch.__version__,
+        'versions': {name: version(name) for name in ('torch', 'transformers', 'peft', 'trl')},
         'shape': args.shape,
         'clock': 'wall_s' if cuda else 'cpu_s',
         'questions': args.questions,
@@ -114,6 +119,13 @@ def _ratios(sides: dict[str, dict[str, Any]], other: str, unit: str) -> dict[str
     }
 
 
+def version(package: str) -> str | None:
+    try:
+        return installed(package)
+    except PackageNotFoundError:
+        return None
+
+
 def _device(args: argparse.Namespace) -> str:
     return torch.cuda.get_device_name() if args.device == 'cuda' else ''
 
@@ -128,7 +140,8 @@ def show(document: dict[str, Any], as_json: bool) -> None:
         return
     unit = 'pairs' if 'pairs' in document else 'trajectories'
     print(
-        f'{document["bench"]}, {document["shape"]} on {document["device"]}; seconds are {document["clock"]}. '
+        f'{document["date"]}, {document["bench"]}, {document["shape"]} on {document["device"]}; '
+        f'seconds are {document["clock"]}. '
         f'Per step {document[unit]} {unit}: {document["questions"]} questions, each of '
         f'{document["prompt_tokens"]} tokens, with {document["trajectories"]} trajectories of '
         f'{document["completion_tokens"]}.'
@@ -157,7 +170,7 @@ def show(document: dict[str, Any], as_json: bool) -> None:
             factor = 4 if kind == 'lora' else 6
             print(
                 f'       MFU of ours {100 * case["mfu"]:.1f} % of the dense bf16 peak on the data sheet '
-                f'({factor} FLOP per parameter and token read, attention not counted)'
+                f'({factor} FLOP per parameter and token, each token once, attention not counted)'
             )
         for name, value in case.get('ratios', {}).items():
             print(f'       {name} {value:.2f}')

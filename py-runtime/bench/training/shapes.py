@@ -41,7 +41,7 @@ SHAPES: dict[str, Any] = {
     # 8.2 of its 10.2 million parameters are the vocabulary's.
     '10m': lambda: _llama(256, 2, 8, 768, 32_000),
     'toy': lambda: _llama(64, 2, 4, 128, 1_000),
-    'mistral-7b': lambda: MistralConfig(sliding_window=None, tie_word_embeddings=False),
+    'mistral-7b': lambda: MistralConfig(vocab_size=32_032, sliding_window=None, tie_word_embeddings=False),
     'qwen3-8b': lambda: Qwen3Config(
         hidden_size=4096,
         num_hidden_layers=36,
@@ -54,10 +54,19 @@ SHAPES: dict[str, Any] = {
         tie_word_embeddings=False,
     ),
 }
-"""`mistral-7b` and `qwen3-8b` have the published sizes of those models."""
+"""`mistral-7b` and `qwen3-8b` have those models' sizes; the former has Abel-7B's vocabulary."""
 
-PEAK_FLOPS = {'H100 PCIe': 756e12, 'H100 NVL': 835e12, 'H100': 989e12, 'H200': 989e12, 'A100': 312e12}
-"""Dense bf16, from the data sheets, by a part of the name; the first that fits."""
+PEAK_FLOPS = {
+    'H200 NVL': 835e12,
+    'H100 NVL': 835e12,
+    'H100 PCIe': 756e12,
+    'H100': 989e12,
+    'H200': 989e12,
+    'A100': 312e12,
+}
+"""Dense bf16 by a part of the name, the first that fits; `tests/plan/peaks.test.ts` holds them
+against the table of `src/plan/peaks.ts`, which says where they come from.
+"""
 
 
 def make_model(shape: str, device: torch.device, dtype: torch.dtype, seed: int = 0) -> Any:
@@ -130,13 +139,3 @@ class Work:
 
 def text(ids: list[int]) -> str:
     return ' '.join(f't{id}' for id in ids)
-
-
-def flops(model: Any, tokens: int, targets: int, lora: bool) -> float:
-    """4 (LoRA) or 6 FLOP per parameter and token read; the output matrix sees the targets only."""
-    head = model.get_output_embeddings().weight
-    table = model.get_input_embeddings().weight
-    adapter = sum(p.numel() for name, p in model.named_parameters() if '.lora_' in name)
-    whole = sum(p.numel() for p in {id(p): p for p in model.parameters()}.values()) - adapter
-    trunk = whole - table.numel() - (0 if head is table else head.numel())
-    return (4 if lora else 6) * (trunk * tokens + head.numel() * targets)
