@@ -5,9 +5,10 @@
 The decoder is the real one with a step that computes nothing, and drawing hands out ids of texts that were
 written beforehand; slots, rows of prompts, refills, texts, stops, log-probabilities and progress are what
 they are in a run. `oak`: proofs with the stops and the segments of the OaK loop. `abel`: worked answers with
-the stop of the Abel pipeline. `unstopped`: those answers over and over, with that stop in vain. Byte-level
-BPE vocabulary of up to 32,000, trained on this repository; with `--pieces` one of Llama 2's kind. With
-`--accelerator` in the shapes and the order of steps of one, and the captures that it would make are counted.
+the stop of the Abel pipeline. `unstopped`: those answers over and over, with that stop in vain. `uneven`:
+cut anywhere, so that lengths are geometric. Byte-level BPE vocabulary of up to 32,000, trained on this
+repository; with `--pieces` one of Llama 2's kind. With `--accelerator` in the shapes and the order of steps
+of one, and the captures that it would make are counted.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from elenchus_runtime.protocol import Generate, Sampling, SegmentRule, StopRule
 from .host_texts import abel_text, oak_text
 
 TEXTS = 64
+UNEVEN_CHARACTERS = 240
 OAK_STOPS = [
     StopRule(name='conclude', pattern=r'Action:[^\n]*CONCLUDE[^\n]*\n', count=1),
     StopRule(name='max_steps', pattern=r'Action:[^\n]*\n', count=15),
@@ -39,7 +40,14 @@ def cases(source: random.Random, tokens: int) -> dict[str, Case]:
         'oak': Case(oak, OAK_STOPS, OAK_SEGMENT, tokens),
         'abel': Case(abel, ABEL_STOPS, None, tokens),
         'unstopped': Case(endless, ABEL_STOPS, None, tokens),
+        'uneven': Case([_cut(source, text) for text in endless], ABEL_STOPS, None, tokens),
     }
+
+
+def _cut(source: random.Random, text: str) -> str:
+    """A text that ends after any character with the same chance: lengths are geometric."""
+    length = 1 + int(source.expovariate(1 / UNEVEN_CHARACTERS))
+    return (text * (1 + length // len(text)))[:length] + '\nQuestion:'
 
 
 def completions(case: Case, texts: Detokeniser, sequences: int) -> list[Sample]:
