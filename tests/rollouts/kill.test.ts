@@ -11,6 +11,8 @@ import { workerPython } from '../bridge/worker-python.ts'
 import { Elenchus } from '../support/elenchus.ts'
 import { sharedDataMissing, sharedText } from '../support/shared-data.ts'
 
+const QUESTIONS = 240
+
 let elenchus: Elenchus
 let folder: string
 let model: string
@@ -77,14 +79,19 @@ function size(name: string): Promise<number> {
 
 describe.skipIf(workerPython === null)('with the real worker', () => {
   test('kill -9 in the middle of it loses and doubles nothing', async () => {
-    const questions = generateQuestions({ count: 60, seed: 1, split: 'train' })
+    // Seconds of work on a quick machine: records reach the disk a second after they are written.
+    const questions = generateQuestions({ count: QUESTIONS, seed: 1, split: 'train' })
     const data = await file('questions.jsonl', questions.map((each) => `${JSON.stringify(each)}\n`).join(''))
     const args = (out: string): string[] =>
       words(`rollouts --base-model ${model} --data-path ${data} --out-path ${join(folder, out)} --arms 4
         --preset trajectory --max-new-tokens 160 --deterministic --threads 1 --json --resume`)
     const calm = await elenchus.run(...args('calm.jsonl'))
     expect(calm.code, calm.stderr).toBe(0)
-    expect(JSON.parse(calm.stdout)).toMatchObject({ questions: 60, answers: 240, generated: 240 })
+    expect(JSON.parse(calm.stdout)).toMatchObject({
+      questions: QUESTIONS,
+      answers: 4 * QUESTIONS,
+      generated: 4 * QUESTIONS,
+    })
 
     const kept: number[] = []
     for (let kill = 0; kill < 2; kill++) {
@@ -103,8 +110,8 @@ describe.skipIf(workerPython === null)('with the real worker', () => {
       ['rough.jsonl', 'calm.jsonl'].map((name) => readFile(join(folder, name), 'utf8')),
     )
     expect(rough === wanted, `killed at ${kept.join(', ')} bytes`).toBe(true)
-    expect(JSON.parse(last.stdout)).toMatchObject({ answers: 240 })
-    expect((JSON.parse(last.stdout) as { generated: number }).generated).toBeLessThan(240)
+    expect(JSON.parse(last.stdout)).toMatchObject({ answers: 4 * QUESTIONS })
+    expect((JSON.parse(last.stdout) as { generated: number }).generated).toBeLessThan(4 * QUESTIONS)
   }, 480_000)
 
   const train = ['gsm8k', 'train.jsonl']
