@@ -67,12 +67,21 @@ export function refuseForeignFlags(
   options: Readonly<Record<string, unknown>>,
   reason: string,
 ): void {
-  const known = new Set(leaves(own).map(({ flag }) => flag))
-  const foreign = leaves(other)
-    .map(({ flag }) => flag)
-    .filter((flag) => !known.has(flag) && options[camelCase(flag)] !== undefined)
+  const foreign = foreignFlags(own, other, options)
   if (foreign.length === 0) return
   throw new ElenchusError('usage', `${foreign.map((flag) => `--${flag}`).join(', ')}: ${reason}`)
+}
+
+/** Given flags of another schema that a command does not know with its own. */
+export function foreignFlags(
+  own: z.ZodObject,
+  other: z.ZodObject,
+  options: Readonly<Record<string, unknown>>,
+): string[] {
+  const known = new Set(leaves(own).map(({ flag }) => flag))
+  return leaves(other)
+    .map(({ flag }) => flag)
+    .filter((flag) => !known.has(flag) && options[camelCase(flag)] !== undefined)
 }
 
 interface Leaf {

@@ -13,7 +13,7 @@ import { vllmSettings } from '../pipelines/open-backend.ts'
 import type { EventSink } from '../runs/events.ts'
 import { addBackendFlags, openTorch, policyOf, readBackendFlags } from './backend.ts'
 import type { ModelOptions } from './commands/shared.ts'
-import { addSchemaFlags, readSchemaFlags, refuseForeignFlags } from './flags.ts'
+import { addSchemaFlags, foreignFlags, readSchemaFlags } from './flags.ts'
 
 const KINDS = ['torch', 'openai', 'vllm'] as const
 type Kind = (typeof KINDS)[number]
@@ -77,13 +77,25 @@ const SCHEMAS = { openai: openaiSchema, vllm: vllmSchema, torch: torchSchema } a
 export function checkGenerator(options: GeneratorOptions): Promise<ModelReference> {
   const given = { ...options }
   const kind = kindOf(options)
-  const own = SCHEMAS[kind]
-  for (const [other, schema] of Object.entries(SCHEMAS)) {
-    if (other !== kind) refuseForeignFlags(own, schema, given, `a setting of --backend ${other} only`)
-  }
+  refuseOthersFlags(kind, given)
   if (kind === 'openai') readSchemaFlags(openaiSchema, given)
   else readBackendFlags(given)
   return resolveModel(options, { served: kind === 'openai' })
+}
+
+/** @throws ElenchusError `usage` that names the backends which have such a flag. */
+function refuseOthersFlags(kind: Kind, given: Readonly<Record<string, unknown>>): void {
+  const owners = new Map<string, string[]>()
+  for (const [other, schema] of Object.entries(SCHEMAS)) {
+    for (const flag of foreignFlags(SCHEMAS[kind], schema, given)) {
+      owners.set(flag, [...(owners.get(flag) ?? []), other])
+    }
+  }
+  if (owners.size === 0) return
+  const refusals = [...owners].map(([flag, names]) => {
+    return `--${flag}: a setting of --backend ${names.sort().join(' and ')} only`
+  })
+  throw new ElenchusError('usage', refusals.join('; '))
 }
 
 /** Opens what the flags name. @throws ElenchusError as {@link checkGenerator} does. */

@@ -203,7 +203,7 @@ describe.skipIf(!canServe)('transformers serve', { timeout: 300_000 }, () => {
     const output = ['--output', join(folder, 'refused'), '--backend', 'openai', '--base-url', server.url]
     const foreign = await elenchus.run(...base, ...output, '--dtype', 'float32')
     expect(foreign).toMatchObject({ code: 2 })
-    expect(foreign.stderr).toMatch(/--dtype: a setting of --backend torch only/)
+    expect(foreign.stderr).toMatch(/--dtype: a setting of --backend torch and vllm only/)
     const merging = await elenchus.run(...base, ...output, '--merge-adapter')
     expect(merging).toMatchObject({ code: 2 })
     const without = await elenchus.run(...base, '--output', join(folder, 'refused'), '--backend', 'openai')
