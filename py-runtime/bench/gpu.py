@@ -154,10 +154,12 @@ def document_of(name: str, folder: Path) -> Path:
 
 
 def kept(step: Step, folder: Path) -> Document | None:
-    """What an earlier call with the same folder found, if it was asked the same."""
-    file = document_of(step.name, folder)
-    document = json.loads(file.read_text()) if file.is_file() else None
-    if document is None or document['arguments'] != step.arguments:
+    """What an earlier call with the same folder found, if it was asked the same and was not cut short."""
+    try:
+        document = json.loads(document_of(step.name, folder).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(document, dict) or document.get('arguments') != step.arguments:
         return None
     print(f'{step.name}: measured already, {document["taken_at"]}', file=sys.stderr, flush=True)
     return document
