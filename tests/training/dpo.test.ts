@@ -2,11 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { ModelBackend, StepInput, TrainingSession } from '../../src/backends/backend.ts'
+import type { ModelBackend, PolicyRef, StepInput, StepResult } from '../../src/backends/backend.ts'
 import { createScriptedBackend } from '../../src/backends/scripted.ts'
 import { dpoSchema } from '../../src/config/training.ts'
 import type { PreferencePair } from '../../src/preferences/pair.ts'
 import { runDpo } from '../../src/training/dpo.ts'
+import { BareSession } from '../support/bare-session.ts'
 
 let dir = ''
 beforeEach(async () => {
@@ -48,19 +49,17 @@ function backend(
   dtype: string,
 ): ModelBackend {
   const scripted = createScriptedBackend(() => '')
-  const never = () => Promise.reject(new Error('not asked for'))
-  const session: TrainingSession = {
-    trainableParameters: 1,
-    step: async ({ step, batch }) => {
+  class Session extends BareSession {
+    async step({ step, batch }: StepInput): Promise<StepResult> {
       if (batch.kind === 'dpo') batches.push(batch)
       return { step, loss: Math.LN2, gradNorm: 1, tokens: 1, truncated: 0, metrics }
-    },
-    save: async () => ({ kind: 'base', fingerprint: 'trained' }),
-    saveCheckpoint: async () => undefined,
-    loadCheckpoint: never,
-    generate: never as never,
-    score: never,
-    [Symbol.asyncDispose]: async () => undefined,
+    }
+
+    override async save(): Promise<PolicyRef> {
+      return { kind: 'base', fingerprint: 'trained' }
+    }
+
+    override async saveCheckpoint(): Promise<void> {}
   }
   return {
     ...scripted,
@@ -68,7 +67,7 @@ function backend(
     info: async () => ({ ...(await scripted.info()), dtype }),
     score: async (trajectories) =>
       trajectories.map(() => ({ sum: -1, logprobs: new Float32Array(COMPLETION_TOKENS) })),
-    openTraining: async () => session,
+    openTraining: async () => new Session(),
   }
 }
 

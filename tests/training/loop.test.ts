@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { StepResult, TrainingSession } from '../../src/backends/backend.ts'
 import { runTrainingLoop } from '../../src/training/loop.ts'
+import { BareSession } from '../support/bare-session.ts'
 
 let dir = ''
 beforeEach(async () => {
@@ -12,13 +13,13 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true }))
 
 /** Steps whose loss is 1 / step, checkpoints that hold their step and cursor; dies at one step if told to. */
-class CountingSession implements TrainingSession {
-  readonly trainableParameters = 1
+class CountingSession extends BareSession {
   readonly seen: number[] = []
   #step = 0
   readonly #diesAt: number
 
   constructor(diesAt = Infinity) {
+    super()
     this.#diesAt = diesAt
   }
 
@@ -29,28 +30,14 @@ class CountingSession implements TrainingSession {
     return { step, loss: 1 / step, gradNorm: 1, tokens: 10, truncated: 1, metrics: {} }
   }
 
-  async saveCheckpoint(path: string, cursor: unknown): Promise<void> {
+  override async saveCheckpoint(path: string, cursor: unknown): Promise<void> {
     await mkdir(path)
     await writeFile(join(path, 'state.json'), JSON.stringify({ step: this.#step, cursor }))
   }
 
-  async loadCheckpoint(path: string): Promise<{ step: number; cursor: unknown }> {
+  override async loadCheckpoint(path: string): Promise<{ step: number; cursor: unknown }> {
     return JSON.parse(await readFile(join(path, 'state.json'), 'utf8')) as { step: number; cursor: unknown }
   }
-
-  generate(): never {
-    throw new Error('not asked for')
-  }
-
-  score(): never {
-    throw new Error('not asked for')
-  }
-
-  save(): never {
-    throw new Error('not asked for')
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 function train(session: TrainingSession) {

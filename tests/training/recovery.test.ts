@@ -8,6 +8,7 @@ import { ElenchusError } from '../../src/errors.ts'
 import type { RunEvent } from '../../src/runs/events.ts'
 import { runTrainingLoop, type TrainingOutcome } from '../../src/training/loop.ts'
 import { trainWithRecovery } from '../../src/training/recovery.ts'
+import { BareSession } from '../support/bare-session.ts'
 
 let dir = ''
 let events: RunEvent[] = []
@@ -20,13 +21,13 @@ afterEach(() => rm(dir, { recursive: true }))
 const died = () => new ElenchusError('worker_died', 'Worker 0 died: it was ended by SIGKILL.\nIts log: ...')
 
 /** A session whose weight is the sum of the steps taken, so that a step lost or taken twice shows. */
-class SummingSession implements TrainingSession {
-  readonly trainableParameters = 1
+class SummingSession extends BareSession {
   #sum = 0
   #step = 0
   readonly #dies: (step: number) => boolean
 
   constructor(dies: (step: number) => boolean = () => false) {
+    super()
     this.#dies = dies
   }
 
@@ -38,13 +39,13 @@ class SummingSession implements TrainingSession {
     return { step, loss: this.#sum, gradNorm: 1, tokens: 10, truncated: 0, metrics: {} }
   }
 
-  async saveCheckpoint(path: string, cursor: unknown): Promise<void> {
+  override async saveCheckpoint(path: string, cursor: unknown): Promise<void> {
     await mkdir(path, { recursive: true })
     const state = { step: this.#step, sum: this.#sum, cursor }
     await writeFile(join(path, 'state.json'), JSON.stringify(state))
   }
 
-  async loadCheckpoint(path: string): Promise<{ step: number; cursor: unknown }> {
+  override async loadCheckpoint(path: string): Promise<{ step: number; cursor: unknown }> {
     const text = await readFile(join(path, 'state.json'), 'utf8')
     if (text === 'damaged') throw new ElenchusError('checkpoint_corrupt', `${path}: it is damaged.`)
     const { step, sum, cursor } = JSON.parse(text) as { step: number; sum: number; cursor: unknown }
@@ -52,20 +53,6 @@ class SummingSession implements TrainingSession {
     this.#sum = sum
     return { step, cursor }
   }
-
-  generate(): never {
-    throw new Error('not asked for')
-  }
-
-  score(): never {
-    throw new Error('not asked for')
-  }
-
-  save(): never {
-    throw new Error('not asked for')
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 function train(open: () => TrainingSession, total = 10): Promise<TrainingOutcome> {

@@ -7,6 +7,7 @@ import type { StepInput, StepResult, TrainingSession } from '../../src/backends/
 import { ElenchusError } from '../../src/errors.ts'
 import type { RunEvent } from '../../src/runs/events.ts'
 import { runTrainingLoop, type TrainingLoop, type TrainingOutcome } from '../../src/training/loop.ts'
+import { BareSession } from '../support/bare-session.ts'
 
 let dir = ''
 /** What was asked of the session and what it did, in order: `ask 2`, `take 2`, `save 4`, ... */
@@ -21,8 +22,7 @@ afterEach(() => rm(dir, { recursive: true }))
  * Does what a worker does: one request after the other, steps by number, the weight being the sum of the steps taken.
  * A step may fail of itself; a cancelled one is not taken.
  */
-class QueueingSession implements TrainingSession {
-  readonly trainableParameters = 1
+class QueueingSession extends BareSession {
   readonly queuesSteps: boolean
   underWay = 0
   #taken = 0
@@ -38,6 +38,7 @@ class QueueingSession implements TrainingSession {
       readonly signal?: AbortSignal
     } = {},
   ) {
+    super()
     this.queuesSteps = options.queuesSteps ?? true
     this.#fails = options.fails ?? (() => null)
     this.#signal = options.signal
@@ -60,7 +61,7 @@ class QueueingSession implements TrainingSession {
     })
   }
 
-  saveCheckpoint(path: string, cursor: unknown): Promise<void> {
+  override saveCheckpoint(path: string, cursor: unknown): Promise<void> {
     log.push(`save ${this.#taken}`)
     return this.#enqueue(async () => {
       await mkdir(path, { recursive: true })
@@ -69,7 +70,7 @@ class QueueingSession implements TrainingSession {
     })
   }
 
-  async loadCheckpoint(path: string): Promise<{ step: number; cursor: unknown }> {
+  override async loadCheckpoint(path: string): Promise<{ step: number; cursor: unknown }> {
     const text = await readFile(join(path, 'state.json'), 'utf8')
     const { step, sum, cursor } = JSON.parse(text) as { step: number; sum: number; cursor: unknown }
     this.#taken = step
@@ -83,20 +84,6 @@ class QueueingSession implements TrainingSession {
     this.#queue = result.catch(() => undefined)
     return result
   }
-
-  generate(): never {
-    throw new Error('not asked for')
-  }
-
-  score(): never {
-    throw new Error('not asked for')
-  }
-
-  save(): never {
-    throw new Error('not asked for')
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 function train(session: TrainingSession, changes: Partial<TrainingLoop> = {}): Promise<TrainingOutcome> {

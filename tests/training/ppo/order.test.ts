@@ -19,6 +19,7 @@ import { ElenchusError } from '../../../src/errors.ts'
 import { generateQuestions } from '../../../src/problems/arithmetic/generate.ts'
 import { runPpoLoop } from '../../../src/training/ppo/loop.ts'
 import { updatePolicy } from '../../../src/training/ppo/update.ts'
+import { BareSession } from '../../support/bare-session.ts'
 
 /** What was asked for and what ended, in order. */
 let log: string[] = []
@@ -33,8 +34,7 @@ const scripted = createScriptedBackend(() => '#### 7')
 const column = (ids: Int32Array) => new Float32Array(ids.length).fill(-1)
 
 /** Says `#### 7` to everything; its steps are taken one after the other, `stopsAt` not at all. */
-class FakeSession implements TrainingSession {
-  readonly trainableParameters = 1
+class FakeSession extends BareSession {
   readonly queuesSteps = true
   stopsAt = Infinity
   scoring: (trajectories: readonly Trajectory[]) => Promise<readonly TrainingScore[]> = async (given) =>
@@ -54,14 +54,14 @@ class FakeSession implements TrainingSession {
     return result
   }
 
-  generate: TrainingSession['generate'] = async function* (requests, options) {
+  override generate: TrainingSession['generate'] = async function* (requests, options) {
     const policy = { kind: 'base', fingerprint: 'scripted' } as const
     for await (const each of scripted.generate(requests, { ...options, policy })) {
       yield { ...each, promptTokens: 3 }
     }
   }
 
-  async score(trajectories: readonly Trajectory[]): Promise<readonly TrainingScore[]> {
+  override async score(trajectories: readonly Trajectory[]): Promise<readonly TrainingScore[]> {
     log.push('ask old')
     try {
       return await this.scoring(trajectories)
@@ -69,20 +69,6 @@ class FakeSession implements TrainingSession {
       log.push('end old')
     }
   }
-
-  saveCheckpoint(): never {
-    throw new Error('not asked for')
-  }
-
-  loadCheckpoint(): never {
-    throw new Error('not asked for')
-  }
-
-  save(): never {
-    throw new Error('not asked for')
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 describe('the steps of an iteration', () => {
