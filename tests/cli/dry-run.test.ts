@@ -85,6 +85,7 @@ describe('--dry-run of a stage', () => {
     ],
     [`ppo ${MODEL} --data-path c.yaml --output o`, 'record_invalid', /: c\.yaml is neither/],
     [`dpo ${MODEL} --pairs /nope --output o`, 'file_missing', /\/nope/],
+    [`dpo ${MODEL} --pairs empty.jsonl --output o`, 'no_pairs', /empty\.jsonl holds no preference pair/],
     [`dpo ${MODEL} --traces /nope --output o`, 'file_missing', /\/nope/],
     [`dpo ${MODEL} --output o`, 'usage', /either --traces or --pairs/],
     [`dpo ${MODEL} --traces t.jsonl --output o --min-validity-gap 7`, 'usage', /--min-validity-gap 7/],

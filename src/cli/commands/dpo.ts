@@ -106,6 +106,11 @@ async function pairsOf(
   if (traces === undefined && path !== undefined) {
     const pairs: PreferencePair[] = []
     for await (const pair of readJsonl(path, preferencePairSchema)) pairs.push(pair)
+    if (pairs.length === 0) {
+      throw new ElenchusError('no_pairs', `${path} holds no preference pair.`, {
+        hint: 'Give another file, or --traces to have pairs built.',
+      })
+    }
     return { pairs, path }
   }
   throw new ElenchusError('usage', 'Give either --traces or --pairs.')
