@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 import numpy.typing as npt
 
+from .blobs import Blobs
 from .errors import WorkerError
-from .protocol import Blobs, Kind
+from .protocol import Kind
 from .pulse import Phase, Pulse
 from .work import WorkKind
 

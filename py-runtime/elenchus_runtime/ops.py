@@ -19,13 +19,13 @@ import transformers
 
 from . import protocol as wire
 from .adapters import Adapters
+from .blobs import Blobs, pack_ragged, unpack_ragged
 from .collective import Collective
 from .environment import resident_bytes
 from .errors import WorkerError
 from .generate import generate
 from .job import Job
 from .models import Base, is_current, load_base, merged_weights, plain_weights, release, write_model
-from .protocol import Blobs
 from .rows import Row, completion_rows, refuse_longer_than
 from .score import score_rows
 from .session import Session
@@ -201,11 +201,11 @@ class Operations:
 
     def _encode(self, spec: wire.Encode, _job: Job) -> Answer:
         base, _ = self._loaded()
-        return {}, wire.pack_ragged('ids', base.encode_arrays(spec.texts, spec.special_tokens), 'i32')
+        return {}, pack_ragged('ids', base.encode_arrays(spec.texts, spec.special_tokens), 'i32')
 
     def _score(self, spec: wire.Score, job: Job) -> Answer:
         base, adapters = self._loaded()
-        completions = wire.unpack_ragged('ids', job.blobs)
+        completions = unpack_ragged('ids', job.blobs)
         rows = completion_rows(base.encode(spec.prompts, True), spec.rows, completions, base.vocab_size)
         refuse_longer_than(rows, base.max_positions)
         job.enter('step')
@@ -214,7 +214,7 @@ class Operations:
         )
         _scored(base, rows, job)
         sums = np.asarray([row.astype(np.float64).sum() for row in scores], dtype='<f8')
-        return {}, wire.pack_ragged('logprobs', scores, 'f32') | {'sums': sums}
+        return {}, pack_ragged('logprobs', scores, 'f32') | {'sums': sums}
 
     # Training
 
@@ -255,7 +255,7 @@ class Operations:
     def _train_score(self, spec: wire.TrainScore, job: Job) -> Answer:
         base, _ = self._loaded()
         session = self._session(spec.session)
-        completions = wire.unpack_ragged('ids', job.blobs)
+        completions = unpack_ragged('ids', job.blobs)
         rows = completion_rows(base.encode(spec.prompts, True), spec.rows, completions, base.vocab_size)
         refuse_longer_than(rows, base.max_positions)
         job.enter('step')

@@ -18,6 +18,7 @@ import torch
 from . import checkpoint, guards, train_dpo, train_ppo, train_sft
 from .adapters import Adapters
 from .agreement import ShardReport, report_of, whole_outcome
+from .blobs import Blobs
 from .checkpoint import Checkpoint, State
 from .collective import Collective
 from .errors import WorkerError
@@ -27,17 +28,7 @@ from .models import Base, release
 from .optimiser import Optimiser
 from .outcome import NOTHING, Outcome
 from .policy_outputs import policy_outputs
-from .protocol import (
-    Batch,
-    Blobs,
-    DpoBatch,
-    LmIdsBatch,
-    PpoBatch,
-    SftBatch,
-    SftIdsBatch,
-    TrainBegin,
-    TrainStep,
-)
+from .protocol import Batch, DpoBatch, LmIdsBatch, PpoBatch, SftBatch, SftIdsBatch, TrainBegin, TrainStep
 from .rows import Row
 from .score import PerTarget, evaluate_rows
 from .sharding import ShardedModel

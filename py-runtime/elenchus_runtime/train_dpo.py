@@ -20,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from .blobs import Blobs, need_blob, unpack_ragged
 from .device_copies import to_device
 from .dpo_loss import PairSet, preference_loss
 from .errors import WorkerError
 from .logprobs import row_sums, target_logprobs
 from .models import Base
 from .outcome import Outcome
-from .protocol import Blobs, DpoBatch, need_blob, unpack_ragged
+from .protocol import DpoBatch
 from .rows import Row, completion_rows, refuse_longer_than
 
 

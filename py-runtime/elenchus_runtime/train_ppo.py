@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from .blobs import Blobs, need_blob, unpack_ragged
 from .device_copies import to_device
 from .errors import WorkerError
 from .models import Base
 from .outcome import Outcome
 from .policy_outputs import policy_outputs
 from .ppo_loss import PpoTargets, ppo_loss
-from .protocol import Blobs, PpoBatch, need_blob, unpack_ragged
+from .protocol import PpoBatch
 from .rows import Row, completion_rows, refuse_longer_than
 from .value_head import ValueHead
 

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from . import guards
+from .blobs import Blobs, need_blob, unpack_ragged
 from .errors import WorkerError
 from .logprobs import target_logprobs
 from .models import Base
 from .outcome import Outcome
-from .protocol import Blobs, SftBatch, SftIdsBatch, need_blob, unpack_ragged
+from .protocol import SftBatch, SftIdsBatch
 from .rows import Row, check_ids, completion_row, completion_rows, refuse_longer_than
 
 

@@ -23,11 +23,12 @@ import msgspec
 import numpy.typing as npt
 import zmq
 
+from .blobs import Blobs
 from .connection import Connection
 from .errors import WorkerError
 from .hygiene import PARENT_GONE
 from .job import Job
-from .protocol import Blobs, Header, Kind, decode_message, encode_message
+from .protocol import Header, Kind, decode_message, encode_message
 from .pulse import Pulse
 
 Frames = list[bytes | memoryview]

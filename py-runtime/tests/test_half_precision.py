@@ -17,10 +17,11 @@ from training import ROWS, begin, dpo_batch, dpo_blobs, sft_batch, take
 
 from elenchus_runtime import canary, decoder, lean_weights
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.blobs import unpack_ragged
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.generate import generate
 from elenchus_runtime.models import Base, load_base
-from elenchus_runtime.protocol import Batch, ModelLoad, PpoBatch, unpack_ragged
+from elenchus_runtime.protocol import Batch, ModelLoad, PpoBatch
 from elenchus_runtime.rows import completion_rows
 from elenchus_runtime.session import Session
 

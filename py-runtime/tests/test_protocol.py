@@ -12,17 +12,15 @@ import numpy as np
 import pytest
 from orchestrator import raw_header
 
+from elenchus_runtime.blobs import FRAME_BYTES, pack_ragged, unpack_ragged
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.protocol import (
-    FRAME_BYTES,
     OP_BODIES,
     DpoBatch,
     TrainStep,
     decode_body,
     decode_message,
     encode_message,
-    pack_ragged,
-    unpack_ragged,
 )
 
 GOLDEN = Path(__file__).parents[2] / 'tests' / 'golden' / 'wire'

@@ -18,11 +18,12 @@ from training import COMPLETIONS, PROMPTS, ROWS, begin, dpo_batch, sft_batch, ta
 
 from elenchus_runtime.adapters import Adapters
 from elenchus_runtime.agreement import ShardReport
+from elenchus_runtime.blobs import pack_ragged
 from elenchus_runtime.collective import Collective
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.models import Base, load_base
 from elenchus_runtime.outcome import Outcome
-from elenchus_runtime.protocol import Batch, ModelLoad, PpoBatch, TrainStep, pack_ragged
+from elenchus_runtime.protocol import Batch, ModelLoad, PpoBatch, TrainStep
 from elenchus_runtime.session import Session
 
 STEPS = 20

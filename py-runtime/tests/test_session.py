@@ -26,9 +26,10 @@ from training import (
 
 from elenchus_runtime import train_sft
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.blobs import pack_ragged
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.models import Base
-from elenchus_runtime.protocol import LmIdsBatch, OptimizerSettings, pack_ragged
+from elenchus_runtime.protocol import LmIdsBatch, OptimizerSettings
 
 
 def code_of(action: Callable[[], Any]) -> str:

@@ -14,10 +14,11 @@ from training import COMPLETIONS, PROMPTS, ROWS, assert_same, begin, gradients_o
 
 from elenchus_runtime import train_ppo
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.blobs import pack_ragged
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.models import Base
 from elenchus_runtime.outcome import Outcome
-from elenchus_runtime.protocol import PpoBatch, pack_ragged
+from elenchus_runtime.protocol import PpoBatch
 from elenchus_runtime.rows import completion_rows
 from elenchus_runtime.value_head import FILE, ValueHead
 

@@ -8,9 +8,10 @@ import torch
 from training import COMPLETIONS, PROMPTS, assert_same, gradients_of, sft_batch
 
 from elenchus_runtime import train_sft
+from elenchus_runtime.blobs import pack_ragged
 from elenchus_runtime.errors import WorkerError
 from elenchus_runtime.models import Base
-from elenchus_runtime.protocol import LmIdsBatch, SftBatch, SftIdsBatch, pack_ragged
+from elenchus_runtime.protocol import LmIdsBatch, SftBatch, SftIdsBatch
 
 
 def labelled_loss(base: Base, rows: train_sft.SftRows) -> torch.Tensor:

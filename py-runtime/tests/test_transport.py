@@ -16,7 +16,8 @@ import pytest
 from conftest import TEXTS
 from orchestrator import LAUNCH, TOKEN, FailedError, Message, Orchestrator, raw_header, request_frames
 
-from elenchus_runtime.protocol import FRAME_BYTES, encode_message
+from elenchus_runtime.blobs import FRAME_BYTES
+from elenchus_runtime.protocol import encode_message
 
 HERE = Path(__file__).parent
 

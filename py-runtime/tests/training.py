@@ -9,17 +9,10 @@ import torch
 from jobs import RecordingJob
 
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.blobs import pack_ragged
 from elenchus_runtime.collective import Collective
 from elenchus_runtime.models import Base
-from elenchus_runtime.protocol import (
-    Batch,
-    DpoBatch,
-    OptimizerSettings,
-    SftBatch,
-    TrainBegin,
-    TrainStep,
-    pack_ragged,
-)
+from elenchus_runtime.protocol import Batch, DpoBatch, OptimizerSettings, SftBatch, TrainBegin, TrainStep
 from elenchus_runtime.session import Session
 
 PROMPTS = ['Query: Max is a yumpus.\nProof:\n', 'Every wumpus is a yumpus. [0]\n']

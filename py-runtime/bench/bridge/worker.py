@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from elenchus_runtime import protocol as wire
+from elenchus_runtime.blobs import Blobs
 from elenchus_runtime.connection import read_connection
 from elenchus_runtime.environment import greeting
 from elenchus_runtime.heap import keep_freed_memory
 from elenchus_runtime.hygiene import leave_with_orchestrator, leave_with_parent
 from elenchus_runtime.job import Job
-from elenchus_runtime.protocol import Blobs
 from elenchus_runtime.pulse import Pulse
 from elenchus_runtime.transport import Transport
 

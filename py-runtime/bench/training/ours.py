@@ -19,6 +19,7 @@ from sides import answer
 
 from elenchus_runtime import train_dpo, train_ppo
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.blobs import pack_ragged
 from elenchus_runtime.logprobs import has_plain_head
 from elenchus_runtime.models import Base
 from elenchus_runtime.norms import speed_up_norms
@@ -30,7 +31,6 @@ from elenchus_runtime.protocol import (
     PpoBatch,
     TrainBegin,
     TrainStep,
-    pack_ragged,
 )
 from elenchus_runtime.rows import completion_rows
 from elenchus_runtime.score import score_rows
