@@ -5,13 +5,14 @@ On other devices the step simply runs, and so it does once a capture has failed.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any
 
 import torch
+
+from .log import warn
 
 EAGER_RUNS = 2
 """A shape runs this often before it is captured: libraries warm up, and rare shapes are not worth it."""
@@ -49,7 +50,7 @@ class StepGraphs:
         except RuntimeError as error:
             # Out of memory is one of them.
             self._capturing = False
-            print(f'warning: further decode steps are not captured: {error}', file=sys.stderr, flush=True)
+            warn(f'further decode steps are not captured: {error}')
 
     def _capture(self, step: Callable[[], torch.Tensor]) -> tuple[Any, torch.Tensor]:
         if self._results is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ import torch
 from .forward_decoder import ForwardDecoder
 from .lean_decoder import WIDTH, LeanDecoder, positions_per_slot
 from .lean_weights import read_weights, unknown
+from .log import warn_once
 from .models import Base
 from .plan import Plan
 from .prefill import Reading
@@ -78,7 +78,7 @@ def make_decoder(base: Base, model: Any, plan: Plan, slots: int) -> Decoder:
     shape = _shape(model, plan)
     reason = unknown(model)
     if reason is not None:
-        _say_once(f'decoding with the forward of transformers, not the lean step: {reason}')
+        warn_once(f'decoding with the forward of transformers, not the lean step: {reason}')
         return ForwardDecoder(model, slots, shape.whole, base.device)
     return LeanDecoder(
         read_weights(model),
@@ -111,13 +111,3 @@ def _free_bytes(device: torch.device) -> int:
     """What the driver has left, and what torch holds without using it: after a training step, most of all."""
     free, _ = torch.cuda.mem_get_info(device)
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-
-
-_said: set[str] = set()
-
-
-def _say_once(message: str) -> None:
-    """Into the worker's log."""
-    if message not in _said:
-        _said.add(message)
-        print(f'warning: {message}', file=sys.stderr, flush=True)

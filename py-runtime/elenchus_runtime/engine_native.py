@@ -15,7 +15,6 @@ position).
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from .completion import Completion
 from .decoder import make_decoder, slot_count
 from .device_copies import ToHost, to_device
 from .errors import WorkerError
+from .log import warn
 from .models import Base, release
 from .plan import Group, Plan, Sample
 from .prefill import PREFILL_TOKENS, Reading, read_prompts, take_groups
@@ -79,7 +79,7 @@ def run(base: Base, model: Any, plan: Plan, tick: Callable[[int], None]) -> Iter
         # Only here: the traceback kept the caches alive.
         release()
         slots //= 2
-        _warn(f'out of memory; sampling goes on with {slots} sequence(s) at once')
+        warn(f'out of memory; sampling goes on with {slots} sequence(s) at once')
         ended = [
             sample.completion
             for group in plan.groups
@@ -102,10 +102,6 @@ def _unfinished(groups: list[Group]) -> list[Group]:
         for group in groups
     ]
     return [group for group in left if group.samples]
-
-
-def _warn(message: str) -> None:
-    print(f'warning: {message}', file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
@@ -202,7 +198,7 @@ class _Batch:
                 self._prefill_tokens = tokens // 2
             # Only here: the traceback kept the pass's tensors alive.
             release()
-            _warn(f'out of memory; prompts are read {self._prefill_tokens} tokens at a time')
+            warn(f'out of memory; prompts are read {self._prefill_tokens} tokens at a time')
 
     def _start(self, samples: list[Sample], reading: Reading, slots: list[int]) -> None:
         """Puts samples of a prompt into slots, each with its first token drawn."""

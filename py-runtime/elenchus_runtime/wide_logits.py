@@ -6,11 +6,12 @@ products are added up in fp32 anyway; here the sums stay as they are. Knows matr
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from typing import Any
 
 import torch
+
+from .log import warn
 
 SLICE_ELEMENTS = 1 << 22
 """Of a half-precision matrix that are in fp32 at once where a device cannot do it: 16 MiB."""
@@ -73,10 +74,6 @@ def widens(device: torch.device, dtype: torch.dtype) -> bool:
         raise
     except (RuntimeError, TypeError) as error:
         if device.type != 'cpu':
-            print(
-                f'warning: half precision is copied to fp32 in every step: {error}',
-                file=sys.stderr,
-                flush=True,
-            )
+            warn(f'half precision is copied to fp32 in every step: {error}')
         return False
     return True
