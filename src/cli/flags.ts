@@ -119,7 +119,9 @@ function describe(field: z.core.$ZodType): string {
   if (inner instanceof z.ZodBoolean) parts.push('true or false')
   const fallback = field instanceof z.ZodDefault ? field.def.defaultValue : undefined
   if (fallback !== undefined) parts.push(`default ${JSON.stringify(fallback)}`)
-  return parts.filter((part) => part !== '').join('; ')
+  // A sentence that something follows ends without its full stop.
+  const said = parts.filter((part) => part !== '')
+  return said.map((part, index) => (index === said.length - 1 ? part : part.replace(/\.$/, ''))).join('; ')
 }
 
 function descriptionOf(field: z.core.$ZodType): string | undefined {
