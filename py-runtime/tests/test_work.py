@@ -16,6 +16,7 @@ from training import COMPLETIONS, PROMPTS, ROWS, begin, dpo_batch, dpo_blobs, sf
 
 from elenchus_runtime import protocol as wire
 from elenchus_runtime.adapters import Adapters
+from elenchus_runtime.blobs import pack_ragged
 from elenchus_runtime.generate import generate
 from elenchus_runtime.models import Base, load_base
 from elenchus_runtime.ops import Operations
@@ -124,7 +125,7 @@ def test_scoring_says_what_it_scored(wide: Base, tmp_path: Path) -> None:
     operations = Operations(torch.device('cpu'))
     operations._base, operations._adapters = wide, Adapters(wide)
     ids = wide.encode_arrays(COMPLETIONS, special_tokens=False)
-    job = RecordingJob(wire.pack_ragged('ids', ids, 'i32'))
+    job = RecordingJob(pack_ragged('ids', ids, 'i32'))
     spec = wire.Score(policy=None, prompts=PROMPTS, rows=ROWS, temperature=1.0, micro_batch_tokens=4096)
     counted = flop_of(lambda: operations._score(spec, job))
     work = work_of(job)
