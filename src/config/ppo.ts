@@ -43,8 +43,16 @@ export const ppoSchema = z.strictObject({
     .min(0)
     .default(0)
     .describe('Taken from the reward of an answer that does not end by itself.'),
-  clip_range: z.number().positive().default(0.2).describe('The ratio is clipped to 1 - clip_range ...'),
-  clip_range_high: z.number().positive().optional().describe('... and 1 + this; absent: clip_range.'),
+  clip_range: z
+    .number()
+    .positive()
+    .default(0.2)
+    .describe('The ratio is clipped at 1 - clip_range from below.'),
+  clip_range_high: z
+    .number()
+    .positive()
+    .optional()
+    .describe('The ratio is clipped at 1 + this from above; absent: clip_range.'),
   value_clip: z
     .number()
     .positive()
